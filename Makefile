@@ -1,0 +1,68 @@
+# Every target sets up what it needs, once, inside this tree: from Python 3.13, Node 20 and make alone.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+# `uv` from the PATH, else one in a venv of its own: a system Python may refuse `pip install`.
+UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
+HOST ?= devhost
+COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
+
+.PHONY: help start demo test test-slow check format bench bench-skills lock setup clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
+
+start: .venv/ready .venv-scoring/ready node_modules/ready ## run the whole local stack in the foreground (HOST=func: with Core Tools)
+	@$(PY) -m devhost.stack start --host $(HOST)
+
+demo: .venv/ready .venv-scoring/ready node_modules/ready ## start the stack, enrich real documents with a real model, stop
+	@$(PY) -m devhost.stack demo
+
+test: .venv/ready .venv-scoring/ready node_modules/ready ## all tests but the slow ones (under five minutes)
+	@$(PY) -m pytest -q -m "not slow" $(ARGS)
+
+test-slow: .venv/ready .venv-scoring/ready node_modules/ready ## the slow tests
+	@$(PY) -m pytest -q -m slow $(ARGS)
+
+check: .venv/ready ## ruff, strict mypy, the architecture tests
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@$(PY) -m pytest -q tests/architecture
+
+format: .venv/ready ## let ruff mend what it can
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+bench: bench-skills ## all benchmarks
+
+bench-skills: .venv/ready .venv-scoring/ready node_modules/ready ## the gateway against its peers and the raw limit
+	@$(PY) -m benchmarks.skills $(ARGS)
+
+lock: | $(UV) ## compile the requirements files anew
+	$(UV) $(COMPILE) pyproject.toml -o requirements.txt
+	$(UV) $(COMPILE) --group dev pyproject.toml -o requirements-dev.txt -c requirements.txt
+	$(UV) $(COMPILE) samples/language/requirements.in -o samples/language/requirements.txt
+
+setup: .venv/ready .venv-scoring/ready node_modules/ready ## what every other target needs
+
+clean: ## remove what the targets made
+	rm -rf .venv .venv-uv .venv-scoring node_modules .local .mypy_cache .ruff_cache benchmarks/.build
+
+.venv-uv/bin/uv:
+	@python3 -m venv .venv-uv
+	@.venv-uv/bin/pip install --quiet --disable-pip-version-check uv
+
+.venv/ready: requirements-dev.txt | $(UV)
+	@$(UV) venv --quiet --allow-existing --python 3.13 .venv
+	@$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python requirements-dev.txt
+	@touch $@
+
+.venv-scoring/ready: samples/language/requirements.txt | $(UV)
+	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-scoring
+	@$(UV) pip sync --quiet --compile-bytecode --python .venv-scoring/bin/python samples/language/requirements.txt
+	@touch $@
+
+node_modules/ready: package-lock.json .npmrc
+	@npm ci --silent
+	@touch $@
