@@ -1,0 +1,252 @@
+"""The HTTP door: an ASGI app that routes on the raw path, asks for keys, calls, and writes what came back."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote
+from uuid import uuid4
+
+from devhost.answers import Answer, answer_of
+from devhost.calls import Caller
+from devhost.functions import AuthLevel, Function, HttpTrigger
+from devhost.keys import Keys, key_of
+from devhost.protos import RpcHttp, TypedData
+from devhost.routes import Match, Router, decode_path
+from devhost.worker import Trace
+
+log = logging.getLogger("Host.Http")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+REQUEST_LINE_LIMIT = 8192
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}.*")
+HOMEPAGE = b"<!doctype html><title>devhost</title><h1>Your function app is up and running</h1>"
+
+
+class BodyTooLargeError(Exception):
+    pass
+
+
+class CallerGoneError(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str  # decoded once, `%2F` kept
+    query_string: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    receive: Receive = field(repr=False)
+
+    @classmethod
+    def read(cls, scope: Scope, receive: Receive) -> "Request":
+        query_string = scope["query_string"].decode("latin-1")
+        return cls(
+            method=scope["method"],
+            path=decode_path(scope.get("raw_path") or scope["path"].encode()) or "/",
+            query_string=query_string,
+            headers=joined((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+            query=joined(parse_qsl(query_string, keep_blank_values=True, errors="replace")),
+            receive=receive,
+        )
+
+    @property
+    def url(self) -> str:
+        path = quote(self.path, safe="!$&'()*+,-./:;=@_~%")
+        path = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", path)
+        query = f"?{self.query_string}" if self.query_string else ""
+        return f"http://{self.headers.get('host', '')}{path}{query}"
+
+    @property
+    def chunked(self) -> bool:
+        return "transfer-encoding" in self.headers
+
+    async def body(self, limit: int) -> bytes:
+        """What the worker gets: the body if its length is announced, else nothing, as in the real host."""
+        length = self.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > limit:
+            raise BodyTooLargeError
+        if self.chunked or int(length) == 0:
+            return b""
+        received = bytearray()
+        while True:
+            event = await self.receive()
+            if event["type"] == "http.disconnect":
+                raise CallerGoneError
+            received += event.get("body", b"")
+            if not event.get("more_body"):
+                return bytes(received)
+
+
+class AdminDoor(Protocol):
+    async def answer(self, request: Request, level: AuthLevel) -> Answer: ...
+
+
+class Throttle:
+    """host.json's two limits: calls in and waiting (beyond: refused), and calls running (beyond: waiting)."""
+
+    def __init__(self, outstanding: int, concurrent: int) -> None:
+        self._outstanding = outstanding
+        self._slots = asyncio.Semaphore(concurrent) if concurrent > 0 else None
+        self._inside = 0
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[bool]:
+        if self._outstanding > 0 and self._inside >= self._outstanding:
+            yield False
+            return
+        self._inside += 1
+        try:
+            if self._slots is None:
+                yield True
+            else:
+                async with self._slots:
+                    yield True
+        finally:
+            self._inside -= 1
+
+
+class Door:
+    """The ASGI app."""
+
+    def __init__(
+        self,
+        functions: Iterable[Function],
+        router: Router,
+        caller: Caller,
+        admin: AdminDoor,
+        *,
+        keys: Keys | None,
+        disabled: Callable[[str], bool],
+        throttle: Throttle,
+        body_limit: int,
+        homepage: bool,
+    ) -> None:
+        self._functions = {function.name: function for function in functions}
+        self._router = router
+        self._caller = caller
+        self._admin = admin
+        self._keys = keys
+        self._disabled = disabled
+        self._throttle = throttle
+        self._body_limit = body_limit
+        self._homepage = homepage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"devhost serves HTTP, not {scope['type']}")
+        try:
+            answer = await self._answer(scope, receive)
+        except CallerGoneError:
+            return
+        except Exception:
+            log.exception("devhost failed on %s %s", scope["method"], scope["path"])
+            answer = Answer(500)
+        await send_answer(answer, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        line = len(scope["method"]) + len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        if line > REQUEST_LINE_LIMIT:
+            return Answer(414)
+        request = Request.read(scope, receive)
+        if re.match(r"/admin(/|$)", request.path, re.IGNORECASE):
+            return await self._admin.answer(request, self._level(request, None))
+        match = self._router.find(request.method, request.path)
+        if match is None:
+            return self._unrouted(request)
+        async with self._throttle.place() as admitted:
+            return await self._serve(request, match) if admitted else Answer(429)
+
+    def _unrouted(self, request: Request) -> Answer:
+        if request.path != "/":
+            return Answer(404)
+        return Answer(200, HOMEPAGE, {"content-type": "text/html"}) if self._homepage else Answer(204)
+
+    async def _serve(self, request: Request, match: Match) -> Answer:
+        function = self._functions[match.function]
+        trigger = function.trigger
+        level = self._level(request, function.name)
+        if not isinstance(trigger, HttpTrigger) or level < trigger.auth_level:
+            return Answer(401)
+        if self._disabled(function.name) and not self._is_master(request):
+            return Answer(404)
+        if request.chunked:
+            log.warning(
+                "%s %s came with a chunked body, which functions never see (azure-functions-host#4926): "
+                "'%s' gets an empty one. Send a Content-Length.",
+                request.method,
+                request.path,
+                function.name,
+            )
+        try:
+            body = await request.body(self._body_limit)
+        except BodyTooLargeError:
+            return Answer(413, headers={"connection": "close"})
+        data = TypedData(http=rpc_request(request, match.values, body))
+        outcome = await self._caller.call(function, data, trace=trace_of(request.headers))
+        if outcome.failure is not None:
+            return Answer(500)
+        try:
+            return answer_of(outcome, writes_http(function))
+        except ValueError as error:
+            log.error("'%s' answered what cannot be sent: %s", function.name, error)
+            return Answer(500)
+
+    def _level(self, request: Request, function: str | None) -> AuthLevel:
+        if self._keys is None:
+            return AuthLevel.ADMIN
+        return self._keys.level(key_of(request.headers, request.query), function)
+
+    def _is_master(self, request: Request) -> bool:
+        return self._keys is not None and self._level(request, None) is AuthLevel.ADMIN
+
+
+def rpc_request(request: Request, values: Mapping[str, str | None], body: bytes) -> RpcHttp:
+    return RpcHttp(
+        method=request.method,
+        url=request.url,
+        headers=request.headers,
+        params={name: value for name, value in values.items() if value is not None},
+        query={name: value for name, value in request.query.items() if value},
+        body=TypedData(bytes=body) if body else TypedData(),
+    )
+
+
+def trace_of(headers: Mapping[str, str]) -> Trace:
+    """The caller's trace, or a new one as the real host begins."""
+    parent = headers.get("traceparent", "")
+    if TRACEPARENT.fullmatch(parent):
+        return Trace(parent, headers.get("tracestate", ""))
+    return Trace(f"00-{uuid4().hex}-{uuid4().hex[:16]}-00")
+
+
+def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Repeated names, whatever their case, become one with commas; the first spelling stays."""
+    names: dict[str, str] = {}
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        spelled = names.setdefault(name.lower(), name)
+        values[spelled] = f"{values[spelled]},{value}" if spelled in values else value
+    return values
+
+
+def writes_http(function: Function) -> str | None:
+    """The name of the function's HTTP output, if it has one."""
+    return next((str(each["name"]) for each in function.bindings if each.get("type") == "http"), None)
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    headers += [(b"set-cookie", cookie.encode("latin-1")) for cookie in answer.cookies]
+    if answer.status >= 200 and answer.status not in (204, 304):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,50 @@
+"""Who may call what: the level that a key has, against the level that a function asks for."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hmac import compare_digest
+
+from devhost.functions import AuthLevel
+from devhost.settings import Settings
+
+
+@dataclass(frozen=True)
+class Keys:
+    master: str
+    host: Mapping[str, str]
+    functions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def level(self, given: str | None, function: str | None) -> AuthLevel:
+        """What `given` amounts to at `function`; another function's key is worth nothing there."""
+        if not given:
+            return AuthLevel.ANONYMOUS
+        if self.master and same(given, self.master):
+            return AuthLevel.ADMIN
+        own = next((keys for name, keys in self.functions.items() if name.lower() == (function or "").lower()), {})
+        if any_same(given, self.host.values()) or any_same(given, own.values()):
+            return AuthLevel.FUNCTION
+        return AuthLevel.ANONYMOUS
+
+
+def make_keys(settings: Settings) -> Keys:
+    """Those of the settings; one that is missing is made, and told once."""
+    keys = {"BRIDGE_KEY": settings.host_key, "BRIDGE_MASTER_KEY": settings.master_key}
+    for name, key in keys.items():
+        if not key:
+            keys[name] = secrets.token_urlsafe(32)
+            print(f"devhost {name}={keys[name]}", flush=True)
+    return Keys(keys["BRIDGE_MASTER_KEY"], {"default": keys["BRIDGE_KEY"]}, settings.function_keys)
+
+
+def key_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
+    """The key that a request brings: the header wins over the query."""
+    return headers.get("x-functions-key") or query.get("code") or None
+
+
+def any_same(given: str, keys: Iterable[str]) -> bool:
+    return any(same(given, key) for key in keys if key)
+
+
+def same(given: str, key: str) -> bool:
+    return compare_digest(given.encode(), key.encode())

@@ -1,0 +1,50 @@
+"""The table of contents: every function of the app, by the blueprint that holds it."""
+
+import logging
+from collections.abc import Sequence
+from functools import cache
+
+import azure.functions as func
+
+
+def create_app() -> func.FunctionApp:
+    """All functions. Raises what an import raises."""
+    from shared.triggers import health_http, skills_http
+
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+    for blueprint in (health_http.health_blueprint(function_names), skills_http.blueprint):
+        app.register_functions(blueprint)
+    return app
+
+
+@cache
+def function_names() -> Sequence[str]:
+    """Of an app of our own, for the one that the host holds may be indexed only once."""
+    return sorted(str(function.get_function_name()) for function in create_app().get_functions())
+
+
+def create_app_or_health() -> func.FunctionApp:
+    """If a module fails to import, an app that says so is better than a host that has none."""
+    try:
+        return create_app()
+    except Exception as error:  # noqa: BLE001  # whatever it is, health has to say so
+        logging.getLogger("bridge").critical("app_not_loaded error=%s", type(error).__name__)
+        return _health_alone(error)
+
+
+def _health_alone(error: Exception) -> func.FunctionApp:
+    """Depends on nothing of ours, for that may be what failed."""
+    import json
+
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+    failed = getattr(error, "name", None) or "function_app"
+    body = json.dumps({"status": "unhealthy", "error": type(error).__name__, "module": failed})
+
+    @app.route(route="api/health", methods=["GET"])
+    def health(req: func.HttpRequest) -> func.HttpResponse:
+        return func.HttpResponse(body, status_code=503, mimetype="application/json")
+
+    return app
+
+
+app = create_app_or_health()

@@ -1,0 +1,1 @@
+"""Real models and real data for the local stack and the demo."""

@@ -1,0 +1,1 @@
+"""Language detection: a model behind Microsoft's inference server, and documents to try it on."""

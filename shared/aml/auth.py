@@ -1,0 +1,98 @@
+"""Which token goes where? Entra tokens by audience: cached, renewed before they end, fetched once for all who wait."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from shared.skills.failures import Failure, Kind
+from shared.skills.gateway import AttemptFailed
+
+if TYPE_CHECKING:
+    from azure.identity.aio import DefaultAzureCredential
+
+_RENEW_BEFORE = 60.0
+"""Seconds; the identity's own cache renews earlier than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    value: str
+    expires_at: float
+    """Epoch seconds."""
+
+
+class Credential(Protocol):
+    """This app's identity. Raises AttemptFailed(IdentityFailed) where there is none."""
+
+    async def token(self, audience: str, *, anew: bool) -> Token:
+        """`anew`: not one that was given before, for that was refused."""
+
+
+def azure_credential(client_id: str) -> "DefaultAzureCredential":
+    """The managed identity in Azure, the developer's own sign-in on a laptop (azure-identity's default chain)."""
+    from azure.identity.aio import DefaultAzureCredential
+
+    return DefaultAzureCredential(managed_identity_client_id=client_id or None)
+
+
+class EntraCredential:
+    """Tokens from azure-identity."""
+
+    def __init__(self, client_id: str) -> None:
+        self._client_id = client_id
+        self._credential = azure_credential(client_id)
+
+    async def token(self, audience: str, *, anew: bool) -> Token:
+        from azure.core.exceptions import AzureError
+
+        if anew:
+            # azure-identity keeps a token until it expires, also one that was revoked; a new credential keeps none.
+            await self._credential.close()
+            self._credential = azure_credential(self._client_id)
+        try:
+            found = await self._credential.get_token(f"{audience}/.default")
+        except AzureError as error:
+            raise AttemptFailed(Failure(Kind.TOKEN_FAILED, facts={"audience": audience})) from error
+        return Token(found.token, float(found.expires_on))
+
+
+@dataclass(slots=True)
+class _Held:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    token: Token | None = None
+    was_refused: bool = False
+
+
+class Tokens:
+    """Tokens by audience. One fetch serves a thousand waiting calls."""
+
+    def __init__(self, credential: Callable[[], Credential], now: Callable[[], float]) -> None:
+        self._make_credential = credential
+        self._credential: Credential | None = None
+        self._now = now
+        self._held: dict[str, _Held] = {}
+
+    async def get(self, audience: str) -> str:
+        """A token for `audience` that stays good for a while. Raises AttemptFailed."""
+        held = self._held.setdefault(audience, _Held())
+        if held.token is None or self._is_old(held.token):
+            async with held.lock:
+                if held.token is None or self._is_old(held.token):
+                    held.token = await self._fetch(audience, anew=held.was_refused)
+                    held.was_refused = False
+        return held.token.value
+
+    def forget(self, audience: str, token: str) -> None:
+        """`token` was refused; the next call gets another. A newer one that is already there stays."""
+        held = self._held.get(audience)
+        if held is not None and held.token is not None and held.token.value == token:
+            held.token, held.was_refused = None, True
+
+    def _is_old(self, token: Token) -> bool:
+        return token.expires_at - self._now() < _RENEW_BEFORE
+
+    async def _fetch(self, audience: str, *, anew: bool) -> Token:
+        if self._credential is None:
+            self._credential = self._make_credential()
+        return await self._credential.token(audience, anew=anew)

@@ -1,0 +1,128 @@
+"""HTTP to Azure ML, behind one seam: an `httpx.AsyncBaseTransport` goes in, a bounded answer or a `Kind` comes out.
+
+The transport is used without `httpx.AsyncClient`: redirects, cookies, proxies from the environment and
+authentication flows are just what a call that carries a key must not do by itself.
+"""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import httpx
+
+from shared.skills.failures import Kind
+
+_MOST_IDLE_SECONDS = 30.0
+_CONNECT_SECONDS = 10.0
+_LONGEST_RETRY_AFTER = 3600.0
+_CONNECT_TIMEOUT = {"timeout": {"connect": _CONNECT_SECONDS}}
+
+
+class CallFailed(Exception):
+    """No whole answer came; `kind` says why."""
+
+    def __init__(self, kind: Kind, **facts: object) -> None:
+        super().__init__(kind.code)
+        self.kind = kind
+        self.facts = facts
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def is_json(self) -> bool:
+        """`application/json`, with parameters or without, in any case; nothing like it."""
+        return self.content_type == "application/json"
+
+    @property
+    def content_type(self) -> str:
+        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def create_transport() -> httpx.AsyncBaseTransport:
+    """The process's one connection pool. httpx's own pool costs several times the CPU (docs/adr)."""
+    from httpx_aiohttp import AiohttpTransport
+
+    context = httpx.create_ssl_context()
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=_MOST_IDLE_SECONDS)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+    return AiohttpTransport(verify=context, client=session)
+
+
+async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request, *, most_bytes: int) -> HttpAnswer:
+    """One exchange; no redirect is followed, nothing is tried twice. The caller bounds the time.
+
+    Raises CallFailed: no connection, a broken one, or a body of more than `most_bytes`.
+    """
+    request.extensions = _CONNECT_TIMEOUT
+    try:
+        response = await transport.handle_async_request(request)
+        try:
+            body = await _read(response, most_bytes)
+        finally:
+            await response.aclose()
+    except (httpx.TransportError, httpx.DecodingError, aiohttp.ClientError, OSError) as error:
+        raise CallFailed(_classify(error)) from error
+    return HttpAnswer(response.status_code, response.headers, body)
+
+
+async def _read(response: httpx.Response, most_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    # A success has to be read whole; of an error, the start is enough.
+    limit = most_bytes if response.is_success else min(most_bytes, 65536)
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > limit:
+            if not response.is_success:
+                break
+            raise CallFailed(Kind.ANSWER_TOO_LARGE, limit=most_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+_CAUSES: tuple[tuple[tuple[type[BaseException], ...], Kind], ...] = (
+    (
+        (ssl.SSLError, ssl.CertificateError, aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch),
+        Kind.TLS,
+    ),
+    ((socket.gaierror, aiohttp.ClientConnectorDNSError), Kind.DNS),
+    ((aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ConnectionRefusedError), Kind.CONNECT),
+    ((aiohttp.ClientError,), Kind.DROPPED),
+    ((httpx.ConnectError, httpx.ConnectTimeout), Kind.CONNECT),
+)
+
+
+def _classify(error: BaseException) -> Kind:
+    """By the error and what it was raised from: the innermost reason says most."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and len(chain) < 10:
+        chain.append(cause)
+        cause = cause.__cause__ or getattr(cause, "os_error", None)
+    for types, kind in _CAUSES:
+        if any(isinstance(item, types) for item in chain):
+            return kind
+    return Kind.DROPPED
+
+
+def retry_after(headers: httpx.Headers, now: datetime | None = None) -> float | None:
+    """Seconds of a `Retry-After` header, as a number or a date; at most an hour. None where there is none to read."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), _LONGEST_RETRY_AFTER)
+    try:
+        seconds = (parsedate_to_datetime(text) - (now or datetime.now(UTC))).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)

@@ -1,0 +1,182 @@
+"""The composition root: everything a trigger calls, built once a process at first use, and handed in.
+
+The only maker of clients. SDKs are imported where they are first needed, so that a cold start pays for none of them.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from shared.settings import Settings
+from shared.skills.catalog import SkillCatalog, SkillStore, StoredSkill
+from shared.skills.gateway import Skill
+from shared.skills.results import ResultCache
+from shared.skills.stats import SkillStats
+
+if TYPE_CHECKING:
+    import httpx
+
+    from shared.aml.auth import Credential
+    from shared.aml.capacity import Processes
+    from shared.aml.endpoints import Endpoints, SkillKey
+    from shared.aml.scoring import ScoringEndpoint
+    from shared.storage.tables import TableServiceClient
+
+_DEFINITION_LIFETIME = 1.0
+"""Seconds that another process may still serve the definition before a PUT."""
+
+
+VERSION = "0.1.0"
+
+
+@dataclass(slots=True)
+class ServedSkill:
+    """A skill as this process serves it."""
+
+    skill: Skill
+    endpoint: "ScoringEndpoint"
+    looked_up_at: float = 0.0
+
+    def snapshot(self) -> dict[str, Any]:
+        """Its figures in this process."""
+        limiter = self.endpoint.limiter.snapshot(asyncio.get_running_loop().time())
+        return {**self.skill.stats.snapshot(), "limiter": limiter}
+
+
+class Services:
+    """What the triggers call. Tests hand in their own store, transport and credential."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        skill_store: SkillStore | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
+        credential: "Callable[[], Credential] | None" = None,
+        processes: "Processes | None" = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings = Settings.from_environment(environment)
+        self.now = now
+        self.process_id = uuid4().hex[:12]
+        self._environment = environment
+        self._skill_store = skill_store
+        self._transport = transport
+        self._credential = credential
+        self._given_processes = processes
+        self._served: dict[str, ServedSkill] = {}
+        self._stats: dict[str, SkillStats] = {}
+
+    @cached_property
+    def skills(self) -> SkillCatalog:
+        settings = self.settings
+        return SkillCatalog(self._store, settings.scoring_hosts, allow_literal_keys=settings.ALLOW_LITERAL_KEYS)
+
+    async def skill(self, name: str) -> Skill:
+        """The skill ready to score. Raises NotFound, StorageUnavailable."""
+        return (await self.serve(name)).skill
+
+    def forget_skill(self, name: str) -> None:
+        """It was changed here: the next call reads it anew."""
+        self._served.pop(name.lower(), None)
+
+    async def serve(self, name: str) -> ServedSkill:
+        """The skill with its endpoint. Raises NotFound, StorageUnavailable."""
+        now = asyncio.get_running_loop().time()
+        served = self._served.get(name.lower())
+        if served is not None and now - served.looked_up_at < _DEFINITION_LIFETIME:
+            return served
+        stored = await self.skills.get(name)
+        if served is None or served.skill.version != stored.etag:
+            served = await self._build(stored)
+            self._served[name.lower()] = served
+        served.looked_up_at = now
+        return served
+
+    async def _build(self, stored: StoredSkill) -> ServedSkill:
+        definition = stored.definition()
+        endpoint = self._endpoints.for_skill(definition, await self._key(stored))
+        skill = Skill(
+            name=stored.name,
+            version=stored.etag,
+            definition=definition,
+            endpoint=endpoint,
+            stats=self._stats.setdefault(stored.name.lower(), SkillStats(self.now())),
+            slots=asyncio.Semaphore(definition.degree_of_parallelism),
+            results=self._results if self.settings.RESULT_CACHE else None,
+        )
+        return ServedSkill(skill, endpoint)
+
+    async def _key(self, stored: StoredSkill) -> "SkillKey | None":
+        from shared.aml.endpoints import SkillKey
+
+        if stored.key is None:
+            return None
+        setting = stored.key.setting
+        if setting is not None:
+            return SkillKey(lambda: self._environment.get(setting), setting)
+        value = await self._store.get_secret(stored.key.secret_id or "")
+        return SkillKey(lambda: value)
+
+    @cached_property
+    def _results(self) -> ResultCache:
+        return ResultCache(asyncio.get_running_loop().time)
+
+    @cached_property
+    def _endpoints(self) -> "Endpoints":
+        from shared.aml.arm import ResourceManager
+        from shared.aml.auth import EntraCredential, Tokens
+        from shared.aml.endpoints import Endpoints
+        from shared.aml.http import create_transport
+
+        settings = self.settings
+        transport = self._transport or create_transport()
+        credential = self._credential or (lambda: EntraCredential(settings.AZURE_CLIENT_ID))
+        tokens = Tokens(credential, lambda: self.now().timestamp())
+        arm = ResourceManager(
+            transport,
+            tokens,
+            address=settings.resource_manager,
+            audience=settings.cloud.management,
+            api_version=settings.AML_API_VERSION,
+        )
+        return Endpoints(
+            transport, tokens, arm, lambda: self._processes, settings, process_id=self.process_id, now=self.now
+        )
+
+    @cached_property
+    def _store(self) -> SkillStore:
+        if self._skill_store is not None:
+            return self._skill_store
+        from shared.storage.skills import TableSkillStore
+
+        return TableSkillStore(self._tables)
+
+    @cached_property
+    def _processes(self) -> "Processes":
+        if self._given_processes is not None:
+            return self._given_processes
+        from shared.storage.processes import TableProcesses
+
+        return TableProcesses(self._tables)
+
+    @cached_property
+    def _tables(self) -> "TableServiceClient":
+        from shared.aml.auth import azure_credential
+        from shared.storage.tables import connect
+
+        settings = self.settings
+        return connect(
+            settings.table_connection, settings.table_endpoint, lambda: azure_credential(settings.AZURE_CLIENT_ID)
+        )
+
+
+@lru_cache(maxsize=1)
+def get_services() -> Services:
+    """The process's services. Raises ConfigurationError."""
+    return Services(os.environ)

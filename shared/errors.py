@@ -1,0 +1,132 @@
+"""One tree for every error a caller can see: what failed, and what mends it.
+
+Rendered once, at a trigger's rim, as `{"error": {"code", "message", "target"?, "details"?}}`. A message
+names cause and cure and never holds a key, a payload or a stack.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    """One of several things wrong with the same request."""
+
+    code: str
+    message: str
+    target: str | None = None
+
+
+class BridgeError(Exception):
+    """Something went wrong that the caller should read about."""
+
+    code: ClassVar[str] = "InternalError"
+    status: ClassVar[int] = 500
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        target: str | None = None,
+        details: Sequence[ErrorDetail] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.target = target
+        self.details = tuple(details)
+        self.retry_after = retry_after
+        """Seconds to wait before asking again, where that is known."""
+
+
+class BadRequest(BridgeError):
+    code = "BadRequest"
+    status = 400
+
+
+class InvalidJson(BadRequest):
+    code = "InvalidJson"
+
+
+class InvalidEnvelope(BadRequest):
+    """The body is not the custom skill envelope `{"values": [{"recordId", "data"}]}`."""
+
+    code = "InvalidEnvelope"
+
+
+class InvalidDefinition(BadRequest):
+    code = "InvalidDefinition"
+
+
+class InvalidName(BadRequest):
+    code = "InvalidName"
+
+
+class InvalidExpression(BadRequest):
+    """A path or literal of the annotation language that cannot be read."""
+
+    code = "InvalidExpression"
+
+
+class OperatorNotSupported(InvalidExpression):
+    """Well-formed annotation language, but an operator, which only the indexer evaluates."""
+
+    code = "OperatorNotSupported"
+
+
+class UnsupportedApiVersion(BadRequest):
+    code = "UnsupportedApiVersion"
+
+
+class NotFound(BridgeError):
+    code = "NotFound"
+    status = 404
+
+
+class PreconditionFailed(BridgeError):
+    code = "PreconditionFailed"
+    status = 412
+
+
+class PayloadTooLarge(BridgeError):
+    code = "PayloadTooLarge"
+    status = 413
+
+
+class UpstreamFailed(BridgeError):
+    """The endpoint behind a skill answered, but not with enrichments."""
+
+    code = "UpstreamFailed"
+    status = 502
+
+
+class UpstreamThrottled(BridgeError):
+    """The endpoint asked for fewer calls; the caller should send the same again later."""
+
+    code = "UpstreamThrottled"
+    status = 429
+
+
+class UpstreamUnavailable(BridgeError):
+    code = "UpstreamUnavailable"
+    status = 503
+
+
+class DeadlineExceeded(BridgeError):
+    code = "DeadlineExceeded"
+    status = 504
+
+
+class StorageUnavailable(BridgeError):
+    """Table storage did not answer, or refused us."""
+
+    code = "StorageUnavailable"
+    status = 503
+
+
+class ConfigurationError(BridgeError):
+    """An app setting that cannot be used: the message names it and what it may hold."""
+
+    code = "ConfigurationError"
+    status = 500

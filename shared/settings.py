@@ -1,0 +1,143 @@
+"""Every app setting, typed and checked once. Nothing else reads the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from shared.errors import ConfigurationError
+from shared.skills.addresses import DEFAULT_SCORING_HOSTS, ScoringHosts, is_loopback_url
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Where an Azure cloud keeps what we call. Source: Azure Machine Learning, sovereign cloud endpoints."""
+
+    management: str
+    """Azure Resource Manager; also the audience of its tokens."""
+    machine_learning: str
+    """The audience of scoring tokens."""
+    inference_domain: str
+    """Only hosts under it get a scoring token."""
+
+
+CLOUDS = {
+    "AzureCloud": Cloud("https://management.azure.com", "https://ml.azure.com", "inference.ml.azure.com"),
+    "AzureUSGovernment": Cloud("https://management.usgovcloudapi.net", "https://ml.azure.us", "inference.ml.azure.us"),
+    "AzureChinaCloud": Cloud("https://management.chinacloudapi.cn", "https://ml.azure.cn", "inference.ml.azure.cn"),
+}
+
+
+def _listed(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+type Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+type Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """The app settings, by their names. An empty value counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    # Storage
+    BRIDGE_STORAGE: str = ""
+    """Connection string of the data account; AzureWebJobsStorage unless set."""
+    BRIDGE_STORAGE__tableServiceUri: str = ""
+    """Its table endpoint, where this app's identity is used instead of a connection string."""
+    BRIDGE_STORAGE__accountName: str = ""
+    """Its name, from which the endpoint follows, where this app's identity is used."""
+    AzureWebJobsStorage: str = ""
+    AzureWebJobsStorage__tableServiceUri: str = ""
+    AzureWebJobsStorage__accountName: str = ""
+    STORAGE_SUFFIX: str = "core.windows.net"
+
+    # Identity and clouds
+    AZURE_CLIENT_ID: str = ""
+    """Client id of a user-assigned identity."""
+    AZURE_CLOUD: Literal["AzureCloud", "AzureUSGovernment", "AzureChinaCloud"] = "AzureCloud"
+    AZURE_RESOURCE_MANAGER: str = ""
+    """Address of Azure Resource Manager, where the cloud's own is not meant."""
+    AML_API_VERSION: str = "2025-12-01"
+
+    # Skills
+    SCORING_HOSTS: Listed = DEFAULT_SCORING_HOSTS
+    ALLOW_LITERAL_KEYS: bool = False
+    ALLOW_LOOPBACK_SCORING: bool = False
+    RESULT_CACHE: bool = True
+    PUBLIC_BASE_URL: str = ""
+    """Where callers reach this app, if not at WEBSITE_HOSTNAME."""
+
+    # Limits
+    MAX_BODY_BYTES: Count = 32 * MIB
+    MAX_RECORDS: Count = 1000
+    MAX_DOCUMENTS: Count = 100
+    MAX_SCORING_ANSWER_BYTES: Count = 16 * MIB
+
+    # Set by the platform
+    WEBSITE_SITE_NAME: str = ""
+    WEBSITE_HOSTNAME: str = ""
+    WEBSITE_INSTANCE_ID: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Raises ConfigurationError: the setting, what is wrong with it, what it may hold."""
+        known = {name: environment[name] for name in cls.model_fields if environment.get(name)}
+        try:
+            return cls.model_validate(known)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {_message(fault)}"
+                for fault in error.errors(include_input=False)
+            )
+            raise ConfigurationError(f"an app setting cannot be used: {faults}") from error
+
+    @model_validator(mode="after")
+    def _loopback_only_on_a_laptop(self) -> Self:
+        if self.ALLOW_LOOPBACK_SCORING and self.WEBSITE_SITE_NAME:
+            raise ValueError("ALLOW_LOOPBACK_SCORING is for a laptop and refused in Azure: remove it")
+        for name in ("AZURE_RESOURCE_MANAGER", "PUBLIC_BASE_URL"):
+            address = getattr(self, name)
+            if (
+                address
+                and not address.startswith("https://")
+                and not (self.ALLOW_LOOPBACK_SCORING and is_loopback_url(address))
+            ):
+                raise ValueError(f"{name} must be an https address")
+        return self
+
+    @property
+    def cloud(self) -> Cloud:
+        return CLOUDS[self.AZURE_CLOUD]
+
+    @property
+    def resource_manager(self) -> str:
+        return (self.AZURE_RESOURCE_MANAGER or self.cloud.management).rstrip("/")
+
+    @property
+    def scoring_hosts(self) -> ScoringHosts:
+        return ScoringHosts(self.SCORING_HOSTS, loopback=self.ALLOW_LOOPBACK_SCORING)
+
+    @property
+    def table_connection(self) -> str:
+        """The connection string of the data account; empty where an identity is used."""
+        if self.BRIDGE_STORAGE or self.BRIDGE_STORAGE__tableServiceUri or self.BRIDGE_STORAGE__accountName:
+            return self.BRIDGE_STORAGE
+        return self.AzureWebJobsStorage
+
+    @property
+    def table_endpoint(self) -> str:
+        """The data account's table endpoint, for use with an identity; empty where none is configured."""
+        uri = self.BRIDGE_STORAGE__tableServiceUri or (
+            "" if self.BRIDGE_STORAGE__accountName else self.AzureWebJobsStorage__tableServiceUri
+        )
+        account = self.BRIDGE_STORAGE__accountName or self.AzureWebJobsStorage__accountName
+        return uri or (f"https://{account}.table.{self.STORAGE_SUFFIX}" if account else "")
+
+
+def _message(fault: Any) -> str:
+    return str(fault["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,237 @@
+"""The skills this app serves: saved, read, replaced, deleted, with their keys kept apart.
+
+A PUT stores the definition as it was given; its key goes elsewhere and comes back as `***`, which, sent again,
+keeps the stored one while scheme, host and port of `uri` stay.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import uuid4
+
+from shared.errors import InvalidDefinition, InvalidName, NotFound, PreconditionFailed
+from shared.skills.addresses import ScoringHosts, origin
+from shared.skills.definition import REDACTED, SkillDefinition, parse_definition, strip_definition
+from shared.wire import json_bytes
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+_KEY_SETTING = re.compile(r"@appsetting\('(SKILL_KEY_[A-Za-z0-9_]{1,100})'\)")
+_LARGEST_DEFINITION = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a skill's key is: an app setting, or the store of secrets. Never the key itself."""
+
+    setting: str | None = None
+    secret_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSkill:
+    """A skill as it is kept."""
+
+    name: str
+    document: dict[str, Any]
+    """The definition as given, its key replaced by `***`."""
+    key: KeyPlace | None
+    etag: str
+    """Strong, of what PUT wrote."""
+    updated_at: datetime
+    version: str = ""
+    """The store's own mark for a conditional write; empty for what is not stored yet."""
+
+    def render(self) -> dict[str, Any]:
+        return {"name": self.name, **self.document, "skill": self.name, "@odata.etag": self.etag}
+
+    def definition(self) -> SkillDefinition:
+        return parse_definition(self.document)
+
+
+class SkillStore(Protocol):
+    """Where skills and their secrets lie."""
+
+    async def get(self, name: str) -> StoredSkill | None:
+        """By name, without regard to case."""
+
+    async def list(self) -> Sequence[StoredSkill]:
+        """All, by name."""
+
+    async def save(self, skill: StoredSkill, *, replaces: StoredSkill | None) -> bool:
+        """Write; False if what it replaces (or its absence) is no longer so."""
+
+    async def delete(self, skill: StoredSkill) -> bool:
+        """Remove; False if it has changed meanwhile."""
+
+    async def get_secret(self, secret_id: str) -> str | None: ...
+
+    async def put_secret(self, secret_id: str, value: str) -> None: ...
+
+    async def delete_secret(self, secret_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """`If-Match` and `If-None-Match` of a request."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+    def check(self, current: str | None) -> None:
+        """Raises PreconditionFailed. `current` is the resource's ETag, None where there is none."""
+        if self.if_match is not None and not _matches(self.if_match, current):
+            raise PreconditionFailed(
+                "If-Match does not hold: the skill has changed or is gone; GET it again and send its new ETag"
+            )
+        if self.if_none_match is not None and _matches(self.if_none_match, current):
+            raise PreconditionFailed(
+                "If-None-Match does not hold: the skill exists; leave the header out to replace it"
+            )
+
+
+def _matches(header: str, current: str | None) -> bool:
+    if current is None:
+        return False
+    return header.strip() == "*" or current in (part.strip().removeprefix("W/") for part in header.split(","))
+
+
+class SkillCatalog:
+    """What the routes under `/api/skills` do, but for calling a skill."""
+
+    def __init__(self, store: SkillStore, hosts: ScoringHosts, *, allow_literal_keys: bool) -> None:
+        self._store = store
+        self._hosts = hosts
+        self._allow_literal_keys = allow_literal_keys
+
+    async def get(self, name: str) -> StoredSkill:
+        """Raises NotFound, with the names there are."""
+        found = await self._store.get(check_name(name))
+        if found is None:
+            names = [skill.name for skill in await self._store.list()]
+            known = f"there are: {', '.join(names)}" if names else "there is none yet; PUT one"
+            raise NotFound(f"no skill is called {name!r}; {known}", target=name)
+        return found
+
+    async def list(self) -> Sequence[StoredSkill]:
+        return await self._store.list()
+
+    async def put(self, name: str, body: object, conditions: Conditions, now: datetime) -> tuple[StoredSkill, bool]:
+        """Save what a PUT brought; True if it is new. Raises InvalidDefinition, InvalidName, PreconditionFailed."""
+        check_name(name)
+        document = strip_definition(body)
+        if len(json_bytes(document)) > _LARGEST_DEFINITION:
+            raise InvalidDefinition(f"a definition has at most {_LARGEST_DEFINITION} bytes")
+        definition = parse_definition(document)
+        self._check_address(definition)
+        while True:
+            current = await self._store.get(name)
+            conditions.check(current.etag if current else None)
+            saved = await self._save(name, document, definition, current, now)
+            if saved is not None:
+                return saved, current is None
+
+    async def _save(
+        self,
+        name: str,
+        document: dict[str, Any],
+        definition: SkillDefinition,
+        current: StoredSkill | None,
+        now: datetime,
+    ) -> StoredSkill | None:
+        """The key is written before the definition that names it, and the former key removed last: a process that
+        dies in between leaves a secret that nobody names, never a definition without its key."""
+        key, literal = await self._place_key(definition, current)
+        if literal is not None and key is not None and key.secret_id is not None:
+            await self._store.put_secret(key.secret_id, literal)
+        kept = {**document, "key": REDACTED} if key else document
+        spelling = current.name if current else name
+        skill = StoredSkill(spelling, kept, key, _etag(spelling, kept, key), now)
+        if not await self._store.save(skill, replaces=current):
+            return None
+        former = current.key.secret_id if current and current.key else None
+        if former is not None and (key is None or key.secret_id != former):
+            await self._store.delete_secret(former)
+        return skill
+
+    async def _place_key(
+        self, definition: SkillDefinition, current: StoredSkill | None
+    ) -> tuple[KeyPlace | None, str | None]:
+        """Where the key belongs, and its value where that has to be stored."""
+        key = definition.key
+        if key is None:
+            return None, None
+        if key == REDACTED:
+            return _kept_key(definition, current), None
+        if key.startswith("@"):
+            return KeyPlace(setting=_key_setting(key)), None
+        if not self._allow_literal_keys:
+            raise InvalidDefinition(
+                "key: a literal key is not taken here; put it into an app setting SKILL_KEY_<NAME> and write "
+                "@appsetting('SKILL_KEY_<NAME>') (the setting ALLOW_LITERAL_KEYS lifts this, on a laptop)",
+                target="key",
+            )
+        former = current.key.secret_id if current and current.key else None
+        if former is not None and hmac.compare_digest(
+            (await self._store.get_secret(former) or "").encode(), key.encode()
+        ):
+            return KeyPlace(secret_id=former), None
+        return KeyPlace(secret_id=uuid4().hex), key
+
+    def _check_address(self, definition: SkillDefinition) -> None:
+        if definition.uri is None:
+            return
+        try:
+            self._hosts.check(definition.uri)
+        except ValueError as error:
+            raise InvalidDefinition(f"uri: {error}", target="uri") from error
+
+    async def delete(self, name: str, conditions: Conditions) -> None:
+        """Raises NotFound, PreconditionFailed."""
+        while True:
+            current = await self.get(name)
+            conditions.check(current.etag)
+            if await self._store.delete(current):
+                break
+        if current.key and current.key.secret_id:
+            await self._store.delete_secret(current.key.secret_id)
+
+
+def check_name(name: str) -> str:
+    """Raises InvalidName."""
+    if not _NAME.fullmatch(name):
+        raise InvalidName(
+            f"{name[:100]!r} is not a skill's name: it starts with a letter, holds letters, digits, _ and -, at most 63",
+            target="skill",
+        )
+    return name
+
+
+def _key_setting(reference: str) -> str:
+    match = _KEY_SETTING.fullmatch(reference)
+    if match is None:
+        raise InvalidDefinition(
+            "key: a reference has the form @appsetting('SKILL_KEY_<NAME>'); only settings with that prefix are read",
+            target="key",
+        )
+    return match[1]
+
+
+def _kept_key(definition: SkillDefinition, current: StoredSkill | None) -> KeyPlace:
+    former = current.document.get("uri") if current else None
+    if current is None or current.key is None or former is None or definition.uri is None:
+        raise InvalidDefinition(f'key: "{REDACTED}" keeps a stored key, and there is none; give the key', target="key")
+    if origin(former) != origin(definition.uri):
+        raise InvalidDefinition(
+            f'key: "{REDACTED}" keeps the stored key only for the same scheme, host and port of uri; give the key anew',
+            target="key",
+        )
+    return current.key
+
+
+def _etag(name: str, document: dict[str, Any], key: KeyPlace | None) -> str:
+    written = json_bytes([name, sorted(document.items()), key and [key.setting, key.secret_id]])
+    return f'"{hashlib.sha256(written).hexdigest()[:32]}"'

@@ -1,0 +1,321 @@
+"""What is a skill? An AmlSkill definition as it stands in a skillset, read strictly.
+
+Source: Azure AI Search, "AML skill in an Azure AI Search enrichment pipeline" (parameters, limits, defaults).
+Parameter names are case-sensitive; null and an empty nested `inputs` count as absent, as portals write them.
+`gateway` is our extension: what the built-in skill cannot be told.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from shared.errors import ErrorDetail, InvalidDefinition
+from shared.skills.addresses import EndpointId
+from shared.skills.duration import parse_duration
+from shared.skills.expressions import check_source, parse_path
+
+ODATA_TYPE: Final = "#Microsoft.Skills.Custom.AmlSkill"
+REDACTED = "***"
+DEFAULT_TIMEOUT = 30.0
+DEFAULT_PARALLELISM = 5
+LONGEST_DEADLINE = 225.0
+READ_ONLY = frozenset({"skill", "@odata.etag"})
+"""Members that only an answer holds; a PUT of what GET gave ignores them."""
+
+_MOST_NODES = 200
+
+
+class Payload(StrEnum):
+    """How inputs are put into a call's body."""
+
+    RECORD = "record"
+    """The inputs object itself: what the built-in skill sends."""
+    DATAFRAME_SPLIT = "dataframe_split"
+    INSTANCES = "instances"
+
+
+class OnError(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class ErrorText(StrEnum):
+    """How much of the endpoint's answer an error message repeats."""
+
+    NONE = "none"
+    STATUS = "status"
+    TEXT = "text"
+
+
+def _seconds(shortest: float, longest: float) -> BeforeValidator:
+    def read(value: object) -> float:
+        if not isinstance(value, str):
+            raise ValueError("must be a string, an XSD dayTimeDuration such as PT30S")
+        seconds = parse_duration(value)
+        if not shortest <= seconds <= longest:
+            raise ValueError(f"must be from {shortest:g} to {longest:g} seconds; {value} is {seconds:g}")
+        return seconds
+
+    return BeforeValidator(read)
+
+
+def _identifier(value: str) -> str:
+    if not value.strip() or len(value) > 255 or any(character < " " for character in value):
+        raise ValueError("must be a name of 1 to 255 characters")
+    return value
+
+
+def _header_value(value: str) -> str:
+    if not value or not all("!" <= character <= "~" for character in value):
+        raise ValueError("must be printable ASCII without spaces, for it is sent in a header")
+    return value
+
+
+Name = Annotated[StrictStr, AfterValidator(_identifier)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=AliasGenerator(validation_alias=to_camel),
+        use_enum_values=False,
+    )
+
+
+class SkillInput(_Wire):
+    """One input: a `source`, or an object shaped in place from `sourceContext` and nested `inputs`."""
+
+    name: Name
+    source: StrictStr | None = None
+    source_context: StrictStr | None = None
+    inputs: "tuple[SkillInput, ...]" = ()
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.source is not None and (self.source_context is not None or self.inputs):
+            raise ValueError("source excludes sourceContext and nested inputs; keep one of the two")
+        if self.source is not None:
+            check_source(self.source)
+        elif not self.inputs:
+            raise ValueError("needs a source, or a sourceContext with nested inputs")
+        elif self.source_context is None:
+            raise ValueError("nested inputs need a sourceContext")
+        else:
+            parse_path(self.source_context)
+        _refuse_duplicates("input", [item.name for item in self.inputs])
+        return self
+
+
+class SkillOutput(_Wire):
+    """One output: `name` in the endpoint's answer, `targetName` in the document."""
+
+    name: Name
+    target_name: Name | None = None
+
+    @property
+    def target(self) -> str:
+        return self.target_name or self.name
+
+
+class Gateway(_Wire):
+    """How the gateway calls; every member is optional."""
+
+    retries: Annotated[StrictInt, Field(ge=0, le=10)] = 2
+    retry_statuses: tuple[Annotated[StrictInt, Field(ge=400, le=599)], ...] = (429, 502, 503, 504)
+    on_error: OnError = OnError.ERROR
+    deadline: Annotated[float | None, _seconds(1, LONGEST_DEADLINE)] = None
+    """Seconds that the caller waits."""
+    payload: Payload = Payload.RECORD
+    max_records_per_call: Annotated[StrictInt, Field(ge=1, le=1000)] = 1
+    deployment: Annotated[StrictStr, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}$")] | None = None
+    unwrap_string: StrictBool = False
+    error_detail: ErrorText = ErrorText.TEXT
+
+    @model_validator(mode="after")
+    def _batch_has_a_shape(self) -> Self:
+        if self.max_records_per_call > 1 and self.payload is Payload.RECORD:
+            raise ValueError('maxRecordsPerCall above 1 needs payload "dataframe_split" or "instances"')
+        return self
+
+
+class SkillDefinition(_Wire):
+    """An AmlSkill definition, checked."""
+
+    odata_type: Literal["#Microsoft.Skills.Custom.AmlSkill"] = Field(ODATA_TYPE, validation_alias="@odata.type")
+    name: Name | None = None
+    description: StrictStr | None = None
+    context: StrictStr = "/document"
+    inputs: Annotated[tuple[SkillInput, ...], Field(min_length=1)]
+    outputs: Annotated[tuple[SkillOutput, ...], Field(min_length=1)]
+    uri: StrictStr | None = None
+    key: Annotated[StrictStr, AfterValidator(_header_value)] | None = None
+    resource_id: StrictStr | None = None
+    region: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9 ]{1,64}$")] | None = None
+    timeout: Annotated[float, _seconds(1, 230)] = DEFAULT_TIMEOUT
+    """Seconds of one attempt, from connecting to the last byte."""
+    degree_of_parallelism: Annotated[StrictInt, Field(ge=1, le=10)] = DEFAULT_PARALLELISM
+    gateway: Gateway = Gateway()
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if (self.uri is None) == (self.resource_id is None):
+            raise ValueError(
+                "give uri (key or no authentication) or resourceId (token authentication), and only one of them"
+            )
+        if self.resource_id is not None and self.key is not None:
+            raise ValueError(
+                "key goes only with uri; an endpoint named by resourceId is called with this app's identity"
+            )
+        if self.region is not None and self.resource_id is None:
+            raise ValueError("region goes only with resourceId")
+        if self.resource_id is not None:
+            EndpointId.parse(self.resource_id)
+        parse_path(self.context)
+        _refuse_duplicates("input", [item.name for item in self.inputs])
+        _refuse_duplicates("output", [item.name for item in self.outputs])
+        _refuse_duplicates("output target", [item.target for item in self.outputs])
+        return self
+
+    @property
+    def endpoint_id(self) -> EndpointId | None:
+        return EndpointId.parse(self.resource_id) if self.resource_id else None
+
+
+def _refuse_duplicates(kind: str, names: list[str]) -> None:
+    twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
+    if twice is not None:
+        raise ValueError(f"the {kind} {twice!r} is there twice; names are unique")
+
+
+def parse_definition(document: Mapping[str, Any]) -> SkillDefinition:
+    """Read a definition (as `strip_definition` leaves it). Raises InvalidDefinition: every fault with its place."""
+    try:
+        return SkillDefinition.model_validate(document)
+    except ValidationError as error:
+        details = [_detail(fault) for fault in error.errors(include_url=False)]
+        first = details[0]
+        more = f" (and {len(details) - 1} more, see details)" if len(details) > 1 else ""
+        raise InvalidDefinition(
+            f"{first.target or 'the definition'}: {first.message}{more}", target=first.target, details=details
+        ) from error
+
+
+def strip_definition(body: object) -> dict[str, Any]:
+    """A body without what counts as absent: nulls, empty nested `inputs`, read-only members; `@odata.type` with its `#`.
+
+    Raises InvalidDefinition for a body that is no object, and for a parameter that no AmlSkill has,
+    also when its value is null, with the nearest name that exists.
+    """
+    if not isinstance(body, dict):
+        raise InvalidDefinition("a definition is a JSON object: an AmlSkill as it stands in a skillset")
+    document = {name: value for name, value in body.items() if name not in READ_ONLY}
+    faults = list(_unknown_names(document))
+    if faults:
+        raise InvalidDefinition(faults[0].message, target=faults[0].target, details=faults)
+    stripped: dict[str, Any] = _strip(document)
+    odata_type = stripped.get("@odata.type")
+    if isinstance(odata_type, str) and not odata_type.startswith("#"):
+        stripped["@odata.type"] = f"#{odata_type}"
+    return stripped
+
+
+def _strip(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_strip(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _strip(item) for name, item in value.items() if not _is_absent(name, item, value)}
+
+
+def _is_absent(name: str, item: object, holder: dict[str, Any]) -> bool:
+    is_nested = "source" in holder or "sourceContext" in holder
+    return item is None or (name == "inputs" and item == [] and is_nested)
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [str(field.validation_alias) for field in model.model_fields.values()]
+
+
+def _unknown_names(document: Mapping[str, Any]) -> Iterator[ErrorDetail]:
+    yield from _unknown_in(document, SkillDefinition, "")
+    yield from _unknown_in(document.get("gateway"), Gateway, "gateway.")
+    yield from _unknown_in_inputs(document.get("inputs"), "inputs")
+    for index, output in enumerate(_listed(document.get("outputs"))):
+        yield from _unknown_in(output, SkillOutput, f"outputs[{index}].")
+
+
+def _unknown_in_inputs(inputs: object, place: str, depth: int = 0) -> Iterator[ErrorDetail]:
+    if depth > 20:
+        yield ErrorDetail("TooDeep", "nested inputs go at most 20 levels deep", place)
+        return
+    for index, item in enumerate(_listed(inputs)):
+        yield from _unknown_in(item, SkillInput, f"{place}[{index}].")
+        if isinstance(item, dict):
+            yield from _unknown_in_inputs(item.get("inputs"), f"{place}[{index}].inputs", depth + 1)
+
+
+def _listed(value: object) -> list[Any]:
+    return value[:_MOST_NODES] if isinstance(value, list) else []
+
+
+def _unknown_in(document: object, model: type[BaseModel], place: str) -> Iterator[ErrorDetail]:
+    known = _names(model)
+    for name in document if isinstance(document, dict) else ():
+        if name not in known:
+            shown = name[:100]
+            yield ErrorDetail(
+                "UnknownParameter", f"unknown parameter {shown!r}; {_nearest(name, known)}", f"{place}{shown}"
+            )
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    lowered = {item.lower(): item for item in known}
+    if same := lowered.get(name.lower()):
+        return f"names are case-sensitive: did you mean {same!r}?"
+    near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    return f"did you mean {lowered[near[0]]!r}?" if near else f"an AmlSkill has {', '.join(known)}"
+
+
+_WORDING = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be an array",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "too_short": "needs at least one item",
+}
+
+
+def _detail(fault: Any) -> ErrorDetail:
+    kind = str(fault["type"])
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if kind == "literal_error" and fault["loc"] == ("@odata.type",):
+        message = f"only {ODATA_TYPE} is served here"
+    else:
+        message = _WORDING.get(kind, message)
+    return ErrorDetail("InvalidParameter", message, _place(fault["loc"]))
+
+
+def _place(location: tuple[str | int, ...]) -> str | None:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return re.sub(r"^\.", "", text) or None

@@ -1,0 +1,213 @@
+"""The gateway's engine: many records, few calls in flight, one deadline, an outcome for each.
+
+A window of workers slides over the calls (never in chunks, so a slow call holds up nobody). A failed call goes
+back into the queue or is given up; a batch that the model rejects is halved until the bad record stands alone;
+at the deadline the calls in flight are aborted, and what was scored until then stays.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from shared.skills.backlog import Backlog
+from shared.skills.definition import Gateway, SkillDefinition
+from shared.skills.failures import Failure, Kind
+from shared.skills.payloads import AnswerRejected, Inputs, Outputs, decode, encode
+from shared.skills.results import ResultCache, result_key
+from shared.skills.retries import Again, Draw, RetryBudget, Tried, decide
+from shared.skills.stats import SkillStats
+from shared.wire import Json
+
+type Outcome = Outputs | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the endpoint said, and how many seconds that took."""
+
+    value: Json
+    seconds: float
+
+
+class AttemptFailed(Exception):
+    """One attempt gave no answer to use; `seconds` is None if the endpoint was not reached at all."""
+
+    def __init__(self, failure: Failure, seconds: float | None = None) -> None:
+        super().__init__(failure.kind.code)
+        self.failure = failure
+        self.seconds = seconds
+
+
+class Endpoint(Protocol):
+    """A scoring endpoint as the gateway sees it: addressed, authenticated and limited."""
+
+    @property
+    def name(self) -> str:
+        """What error messages call it; never an address with a secret."""
+
+    @property
+    def budget(self) -> RetryBudget: ...
+
+    @property
+    def answers(self) -> int:
+        """How many calls of this process it has answered, push-backs not counted."""
+
+    async def attempt(self, body: bytes, *, timeout: float, deadline: float, request_id: str = "") -> Answer:
+        """One call, no retry: at most `timeout` seconds, begun before `deadline` (loop time). Raises AttemptFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """A definition with all that serves it in this process."""
+
+    name: str
+    version: str
+    """Changes with the definition."""
+    definition: SkillDefinition
+    endpoint: Endpoint
+    stats: SkillStats
+    slots: asyncio.Semaphore
+    """degreeOfParallelism, shared by all requests for this skill."""
+    results: ResultCache | None = None
+    draw: Draw = random.uniform
+
+    def with_retries(self, retries: int) -> "Skill":
+        definition = self.definition.model_copy(
+            update={"gateway": self.definition.gateway.model_copy(update={"retries": retries})}
+        )
+        return replace(self, definition=definition)
+
+
+@dataclass(slots=True)
+class _Call:
+    indexes: Sequence[int]
+    """Which of the batch's records it carries."""
+    attempts: int = 0
+    retries: int = 0
+
+    def halves(self) -> "Iterator[_Call]":
+        middle = len(self.indexes) // 2
+        return (_Call(part) for part in (self.indexes[:middle], self.indexes[middle:]))
+
+
+async def score(skill: Skill, batch: Sequence[Inputs], seconds: float, request_id: str = "") -> list[Outcome]:
+    """The outcome of every item of `batch`, in order, within `seconds`. `request_id` goes along with each call."""
+    return await _Batch(skill, batch, seconds, request_id).run()
+
+
+class _Batch:
+    def __init__(self, skill: Skill, batch: Sequence[Inputs], seconds: float, request_id: str) -> None:
+        self._skill = skill
+        self._batch = batch
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._seconds = seconds
+        self._request_id = request_id
+        self._answers_before = skill.endpoint.answers
+        self._outcomes: list[Outcome | None] = [None] * len(batch)
+        self._keys = [result_key(inputs, skill.version) for inputs in batch] if skill.results is not None else []
+
+    @property
+    def _gateway(self) -> Gateway:
+        return self._skill.definition.gateway
+
+    async def run(self) -> list[Outcome]:
+        self._skill.stats.records += len(self._batch)
+        self._recall()
+        self._backlog = Backlog(self._calls())
+        workers = min(self._skill.definition.degree_of_parallelism, len(self._batch))
+        try:
+            async with asyncio.timeout_at(self._deadline), asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._work())
+        except TimeoutError:
+            pass
+        return [self._end(outcome) for outcome in self._outcomes]
+
+    def _recall(self) -> None:
+        if self._skill.results is None:
+            return
+        for index, key in enumerate(self._keys):
+            if (known := self._skill.results.get(key)) is not None:
+                self._outcomes[index] = known
+                self._skill.stats.remembered += 1
+
+    def _calls(self) -> Iterator[_Call]:
+        todo = [index for index, outcome in enumerate(self._outcomes) if outcome is None]
+        size = self._gateway.max_records_per_call
+        return (_Call(todo[start : start + size]) for start in range(0, len(todo), size))
+
+    def _end(self, outcome: Outcome | None) -> Outcome:
+        if outcome is None:
+            outcome = self._deadline_failure(Kind.NOT_REACHED)
+        if isinstance(outcome, Failure):
+            self._skill.stats.error(outcome.kind.code)
+        return outcome
+
+    async def _work(self) -> None:
+        while (call := await self._backlog.take()) is not None:
+            await self._attempt(call)
+            self._backlog.finish()
+
+    async def _attempt(self, call: _Call) -> None:
+        skill = self._skill
+        body = encode([self._batch[index] for index in call.indexes], skill.definition)
+        async with skill.slots:
+            self._begin(call)
+            try:
+                answer = await skill.endpoint.attempt(
+                    body,
+                    timeout=skill.definition.timeout,
+                    deadline=self._deadline,
+                    request_id=self._request_id,
+                )
+            except AttemptFailed as failed:
+                skill.stats.call(failed.seconds)
+                self._settle_failure(call, failed.failure)
+                return
+        skill.stats.call(answer.seconds)
+        self._settle_answer(call, answer.value)
+
+    def _deadline_failure(self, kind: Kind) -> Failure:
+        return Failure(kind, facts={"deadline": f"{self._seconds:g}"})
+
+    def _begin(self, call: _Call) -> None:
+        """Count the attempt; what is still in flight at the deadline has already got its outcome."""
+        call.attempts += 1
+        if call.attempts > 1:
+            self._skill.stats.retries += 1
+            return
+        self._skill.endpoint.budget.earn()
+        self._keep(call, self._deadline_failure(Kind.DEADLINE))
+
+    def _keep(self, call: _Call, failure: Failure) -> None:
+        """The outcome of the call's records, until a later attempt gives a better one."""
+        for index in call.indexes:
+            self._outcomes[index] = replace(failure, attempts=call.attempts)
+
+    def _settle_answer(self, call: _Call, value: Json) -> None:
+        try:
+            outcomes = decode(value, len(call.indexes), self._skill.definition)
+        except AnswerRejected as rejected:
+            self._settle_failure(call, rejected.failure)
+            return
+        for index, outcome in zip(call.indexes, outcomes, strict=True):
+            self._outcomes[index] = outcome
+            if self._skill.results is not None and not isinstance(outcome, Failure):
+                self._skill.results.put(self._keys[index], outcome)
+
+    def _settle_failure(self, call: _Call, failure: Failure) -> None:
+        self._keep(call, failure)
+        again = self._decide(call, failure)
+        if again is not None:
+            call.retries += again.counts
+            self._backlog.delay(call, again.delay)
+        elif failure.kind.rejected and len(call.indexes) > 1:
+            self._backlog.add(call.halves())
+
+    def _decide(self, call: _Call, failure: Failure) -> Again | None:
+        endpoint = self._skill.endpoint
+        tried = Tried(call.attempts, call.retries, endpoint_lives=endpoint.answers > self._answers_before)
+        remaining = self._deadline - asyncio.get_running_loop().time()
+        return decide(failure, tried, self._gateway, endpoint.budget, remaining=remaining, draw=self._skill.draw)

@@ -1,0 +1,70 @@
+"""Skills and their secrets in Table storage: tables `bridgeskills` and `bridgesecrets`."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from azure.data.tables.aio import TableServiceClient
+
+from shared.skills.catalog import KeyPlace, StoredSkill
+from shared.storage.tables import Row, Table
+
+_PARTITION = "skill"
+_CHUNK = 30_000
+"""Characters in one column; a string property holds 32 K UTF-16 units, and ours are ASCII."""
+
+
+class TableSkillStore:
+    """A skill is one row: `RowKey` its name in lower case."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._skills = Table(service, "bridgeskills")
+        self._secrets = Table(service, "bridgesecrets")
+
+    async def get(self, name: str) -> StoredSkill | None:
+        row = await self._skills.get(_PARTITION, name.lower())
+        return None if row is None else _read(row)
+
+    async def list(self) -> Sequence[StoredSkill]:
+        return [_read(row) async for row in self._skills.query(_PARTITION)]
+
+    async def save(self, skill: StoredSkill, *, replaces: StoredSkill | None) -> bool:
+        key = skill.name.lower()
+        if replaces is None:
+            return await self._skills.insert(_PARTITION, key, _columns(skill))
+        return await self._skills.replace(_PARTITION, key, _columns(skill), replaces.version)
+
+    async def delete(self, skill: StoredSkill) -> bool:
+        return await self._skills.delete(_PARTITION, skill.name.lower(), skill.version)
+
+    async def get_secret(self, secret_id: str) -> str | None:
+        row = await self._secrets.get(_PARTITION, secret_id)
+        return None if row is None else str(row["Value"])
+
+    async def put_secret(self, secret_id: str, value: str) -> None:
+        await self._secrets.upsert(_PARTITION, secret_id, {"Value": value})
+
+    async def delete_secret(self, secret_id: str) -> None:
+        await self._secrets.delete(_PARTITION, secret_id)
+
+
+def _columns(skill: StoredSkill) -> dict[str, str | datetime]:
+    text = json.dumps(skill.document, separators=(",", ":"))
+    chunks = {f"Document{start // _CHUNK}": text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)}
+    key = {"KeySetting": skill.key.setting or "", "KeySecret": skill.key.secret_id or ""} if skill.key else {}
+    return {"Name": skill.name, "ETag": skill.etag, "UpdatedAt": skill.updated_at, **key, **chunks}
+
+
+def _read(row: Row) -> StoredSkill:
+    chunks: list[str] = []
+    while (chunk := row.get(f"Document{len(chunks)}")) is not None:
+        chunks.append(chunk)
+    setting, secret_id = row.get("KeySetting") or None, row.get("KeySecret") or None
+    return StoredSkill(
+        name=row["Name"],
+        document=json.loads("".join(chunks)),
+        key=KeyPlace(setting, secret_id) if setting or secret_id else None,
+        etag=row["ETag"],
+        updated_at=datetime.fromisoformat(str(row["UpdatedAt"])).astimezone(UTC),
+        version=row.etag,
+    )

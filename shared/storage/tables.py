@@ -1,0 +1,171 @@
+"""Table storage through azure-data-tables: by connection string or with this app's identity, tables made when first missed.
+
+A module that uses it sees `Row`s and `StorageUnavailable`; the SDK's own errors end here.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from shared.errors import ConfigurationError, StorageUnavailable
+
+__all__ = ["Row", "Table", "TableServiceClient", "connect"]
+
+type Values = Mapping[str, str | int | float | bool | datetime]
+
+VERSION = 1
+"""Of the rows that this release writes, in their column `V`."""
+
+
+class Row(dict[str, Any]):
+    """A row's columns, and its `etag` for a conditional write."""
+
+    def __init__(self, values: Mapping[str, Any], etag: str | None) -> None:
+        super().__init__(values)
+        self.etag = etag or ""
+
+
+def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> TableServiceClient:
+    """The account's client. Raises ConfigurationError, which names the settings."""
+    try:
+        if connection:
+            return TableServiceClient.from_connection_string(_spelled_out(connection))
+        if endpoint:
+            return TableServiceClient(endpoint, credential=credential())
+    except ValueError as error:
+        raise ConfigurationError("the app setting BRIDGE_STORAGE is not a storage connection string") from error
+    raise ConfigurationError(
+        "no storage is configured: set BRIDGE_STORAGE (or AzureWebJobsStorage) to a connection string, or "
+        "BRIDGE_STORAGE__tableServiceUri for use with this app's identity"
+    )
+
+
+_EMULATOR_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+def _spelled_out(connection: str) -> str:
+    """The SDK for tables does not know `UseDevelopmentStorage=true`, which every Functions project starts with."""
+    if connection.strip().rstrip(";").lower() != "usedevelopmentstorage=true":
+        return connection
+    return (
+        "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+        f"AccountKey={_EMULATOR_KEY};TableEndpoint=http://127.0.0.1:10002/devstoreaccount1"
+    )
+
+
+class Table:
+    """One table. Every method raises StorageUnavailable where storage fails us."""
+
+    def __init__(self, service: TableServiceClient, name: str) -> None:
+        self._client: TableClient = service.get_table_client(name)
+        self.name = name
+
+    async def get(self, partition: str, row: str) -> Row | None:
+        try:
+            entity = await self._client.get_entity(partition, row)
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise _unavailable(self.name, error) from error
+        return Row(entity, entity.metadata["etag"])
+
+    async def query(self, partition: str) -> AsyncIterator[Row]:
+        """The rows of one partition, in the order of their keys."""
+        found = self._client.query_entities("PartitionKey eq @partition", parameters={"partition": partition})
+        try:
+            async for entity in found:
+                yield Row(entity, entity.metadata["etag"])
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise _unavailable(self.name, error) from error
+
+    async def insert(self, partition: str, row: str, values: Values) -> bool:
+        """Write a new row; False if there is one."""
+        entity = _entity(partition, row, values)
+        try:
+            await self._making_table(lambda: self._client.create_entity(entity))
+        except ResourceExistsError:
+            return False
+        return True
+
+    async def upsert(self, partition: str, row: str, values: Values) -> None:
+        entity = _entity(partition, row, values)
+        await self._making_table(lambda: self._client.upsert_entity(entity, mode=UpdateMode.REPLACE))
+
+    async def replace(self, partition: str, row: str, values: Values, etag: str) -> bool:
+        """Write over a row; False if it has changed since `etag`, or is gone."""
+        entity = _entity(partition, row, values)
+        try:
+            await self._client.update_entity(
+                entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return False
+        except AzureError as error:
+            raise _unavailable(self.name, error) from error
+        return True
+
+    async def delete(self, partition: str, row: str, etag: str | None = None) -> bool:
+        """Remove a row; False if it has changed since `etag`. What is not there is removed already."""
+        condition = MatchConditions.IfNotModified if etag else None
+        try:
+            await self._client.delete_entity(partition, row, etag=etag, match_condition=condition)
+        except ResourceModifiedError:
+            return False
+        except ResourceNotFoundError:
+            return True
+        except AzureError as error:
+            raise _unavailable(self.name, error) from error
+        return True
+
+    async def _making_table(self, write: Callable[[], Awaitable[object]]) -> None:
+        """The first write of a new account finds no table: make it, then write."""
+        try:
+            try:
+                await write()
+            except ResourceNotFoundError:
+                await self._create()
+                await write()
+        except ResourceExistsError:
+            raise
+        except AzureError as error:
+            raise _unavailable(self.name, error) from error
+
+    async def _create(self) -> None:
+        try:
+            await self._client.create_table()
+        except ResourceExistsError:
+            return
+
+
+def _entity(partition: str, row: str, values: Values) -> dict[str, Any]:
+    return {"PartitionKey": partition, "RowKey": row, "V": VERSION, **values}
+
+
+def _unavailable(table: str, error: AzureError) -> StorageUnavailable:
+    """What went wrong, without the SDK's text: that can hold an address with a signature."""
+    if isinstance(error, HttpResponseError) and error.status_code in (401, 403):
+        return StorageUnavailable(
+            f"table storage refused this app at the table {table} ({error.status_code}): give its identity the role "
+            "Storage Table Data Contributor on the account, or mend the connection string in BRIDGE_STORAGE"
+        )
+    status = (
+        f"answered {error.status_code}"
+        if isinstance(error, HttpResponseError) and error.status_code
+        else "did not answer"
+    )
+    return StorageUnavailable(
+        f"table storage {status} at the table {table}; try again, and check the account's network rules"
+    )

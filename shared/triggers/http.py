@@ -1,0 +1,135 @@
+"""The rim of every HTTP function: version, size, errors, request id. Handlers parse, call one function, render."""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any
+from uuid import uuid4
+
+import azure.functions as func
+
+from shared.app import Services, get_services
+from shared.errors import BadRequest, BridgeError, ErrorDetail, PayloadTooLarge, UnsupportedApiVersion
+from shared.skills.catalog import Conditions
+from shared.wire import json_bytes
+
+API_VERSIONS = ("2026-12-01",)
+JSON = "application/json"
+_UNPRINTABLE = re.compile(r"[^!-~]")
+_LONGEST_REQUEST_ID = 100
+
+logger = logging.getLogger("bridge.http")
+
+type Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
+
+def answers(handler: Handler) -> Handler:
+    """Checks what every route checks, and renders every error in the one shape. A stack goes to the log's own
+    field alone, never into an answer."""
+
+    @wraps(handler)
+    async def rim(req: func.HttpRequest) -> func.HttpResponse:
+        request = request_id(req)
+        try:
+            _check_version(req)
+            response = await handler(req)
+        except BridgeError as error:
+            response = _error_response(error)
+        except Exception as error:  # noqa: BLE001  # the rim: whatever it is, the caller gets the one shape
+            logger.error(
+                "request_failed function=%s request=%s error=%s at=%s",
+                handler.__name__,
+                request,
+                type(error).__name__,
+                _place(error),
+            )
+            response = _error_response(
+                BridgeError(f"something failed in this app that should not; its log has the request {request}")
+            )
+        response.headers["x-ms-request-id"] = request
+        response.headers["api-version"] = req.params.get("api-version") or API_VERSIONS[0]
+        return response
+
+    return rim
+
+
+def _check_version(req: func.HttpRequest) -> None:
+    version = req.params.get("api-version")
+    if version is not None and version not in API_VERSIONS:
+        raise UnsupportedApiVersion(
+            f"api-version {version[:40]!r} is not known; valid: {', '.join(API_VERSIONS)}", target="api-version"
+        )
+
+
+def request_id(req: func.HttpRequest) -> str:
+    """The caller's id for the request (printable, at most 100 characters), or a new one."""
+    given = req.headers.get("x-ms-client-request-id") or req.headers.get("x-request-id") or ""
+    return _UNPRINTABLE.sub("", given)[:_LONGEST_REQUEST_ID] or uuid4().hex
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised: file and line, no values."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else "unknown"
+
+
+def _error_response(error: BridgeError) -> func.HttpResponse:
+    body: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.target is not None:
+        body["target"] = error.target
+    if error.details:
+        body["details"] = [_detail(detail) for detail in error.details]
+    headers = {"x-ms-error-code": error.code}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return json_response({"error": body}, error.status, headers)
+
+
+def _detail(detail: ErrorDetail) -> dict[str, str]:
+    found = {"code": detail.code, "message": detail.message}
+    return found | ({"target": detail.target} if detail.target is not None else {})
+
+
+def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+    return func.HttpResponse(json_bytes(body), status_code=status, mimetype=JSON, headers=dict(headers or {}))
+
+
+def read_body(req: func.HttpRequest, services: Services) -> bytes:
+    """Raises PayloadTooLarge."""
+    body = req.get_body()
+    most = services.settings.MAX_BODY_BYTES
+    if len(body) > most:
+        raise PayloadTooLarge(
+            f"the body has {len(body)} bytes, at most {most} are taken: send fewer records (app setting MAX_BODY_BYTES)"
+        )
+    if not body and "chunked" in req.headers.get("transfer-encoding", "").lower():
+        raise BadRequest("the Functions host passes no chunked body on: send the request with a Content-Length")
+    return body
+
+
+def conditions(req: func.HttpRequest) -> Conditions:
+    return Conditions(req.headers.get("if-match"), req.headers.get("if-none-match"))
+
+
+def base_url(req: func.HttpRequest, services: Services) -> str:
+    """Where callers reach this app: as configured, else the platform's name for it, else, locally, as it was called."""
+    settings = services.settings
+    if settings.PUBLIC_BASE_URL:
+        return settings.PUBLIC_BASE_URL.rstrip("/")
+    if settings.WEBSITE_HOSTNAME:
+        return f"https://{settings.WEBSITE_HOSTNAME}"
+    return "/".join(req.url.split("/", 3)[:3])
+
+
+__all__ = [
+    "answers",
+    "base_url",
+    "conditions",
+    "get_services",
+    "json_response",
+    "read_body",
+    "request_id",
+]
