@@ -13,10 +13,10 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
 
 start: .venv/ready .venv-scoring/ready node_modules/ready ## run the whole local stack in the foreground (HOST=func: with Core Tools)
-	@$(PY) -m devhost.stack start --host $(HOST)
+	@exec $(PY) -m devhost.stack start --host $(HOST)
 
 demo: .venv/ready .venv-scoring/ready node_modules/ready ## start the stack, enrich real documents with a real model, stop
-	@$(PY) -m devhost.stack demo
+	@exec $(PY) -m devhost.stack demo
 
 test: .venv/ready .venv-scoring/ready node_modules/ready ## all tests but the slow ones (under five minutes)
 	@$(PY) -m pytest -q -m "not slow" $(ARGS)

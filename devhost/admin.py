@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from devhost.answers import Answer
 from devhost.functions import AuthLevel, Function, HttpTrigger
-from devhost.http import Request
+from devhost.request import Request
 from devhost.routes import Route
 
 log = logging.getLogger("Host.Admin")

@@ -73,7 +73,7 @@ class Caller:
         if not done:
             work.cancel()  # an async function ends; a sync one runs on in its thread, its result unseen
             return Outcome(failure=timed_out(invocation.function.name, self._timeout))
-        outcome = work.result()
+        outcome = outcome_of(work)
         if outcome.failure is None:
             try:
                 await self._put_outputs(invocation.function, outcome)
@@ -90,6 +90,16 @@ class Caller:
             value = given.get(output.name)
             if value is not None and value.kind is not None:
                 await self._outputs.put(output, value)
+
+
+def outcome_of(work: asyncio.Future[Outcome]) -> Outcome:
+    if work.cancelled():
+        return Outcome(failure=RpcException("The host stopped before the call ended"))
+    error = work.exception()
+    if error is not None:
+        stack = "".join(traceback.format_exception(error))
+        return Outcome(failure=RpcException(f"{type(error).__name__}: {error}", stack))
+    return work.result()
 
 
 def timed_out(function: str, seconds: float | None) -> RpcException:

@@ -16,13 +16,14 @@ from devhost.calls import Caller
 from devhost.connections import connection_string, queue_name
 from devhost.errors import StartError
 from devhost.functions import Function, HttpTrigger, QueueTrigger, TimerTrigger
-from devhost.http import Door, Throttle
+from devhost.http import Door
 from devhost.keys import make_keys
 from devhost.logs import Running
 from devhost.queues import API_VERSION, QueueOutputs, Wakes, open_queue
 from devhost.routes import Route, Router, make_route, refuse_conflicts
 from devhost.settings import Settings
 from devhost.statuses import CONTAINER, BlobStatuses, FileStatuses, Statuses
+from devhost.throttle import Throttle
 from devhost.triggers import Triggers, make_triggers
 from devhost.worker import Worker
 
@@ -57,7 +58,8 @@ async def run_host(settings: Settings, running: Running) -> bool:
         if not functions:
             raise StartError(f"the app in {settings.app} has no functions")
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        await serve(settings, worker, functions, running, listening, address, stop)
+        if not stop.is_set():
+            await serve(settings, worker, functions, running, listening, address, stop)
     finally:
         listening.close()
         stopped = await asyncio.to_thread(worker.stop, 1.0)

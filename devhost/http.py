@@ -1,13 +1,9 @@
 """The HTTP door: an ASGI app that routes on the raw path, asks for keys, calls, and writes what came back."""
 
-import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, quote
 from uuid import uuid4
 
 from devhost.answers import Answer, answer_of
@@ -15,103 +11,26 @@ from devhost.calls import Caller
 from devhost.functions import AuthLevel, Function, HttpTrigger
 from devhost.keys import Keys, key_of
 from devhost.protos import RpcHttp, TypedData
-from devhost.routes import Match, Router, decode_path
+from devhost.request import BodyTooLargeError, CallerGoneError, Receive, Request, Scope
+from devhost.routes import Match, Router
+from devhost.throttle import Throttle
 from devhost.worker import Trace
 
 log = logging.getLogger("Host.Http")
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 REQUEST_LINE_LIMIT = 8192
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}.*")
+CHUNKED = (
+    "%s %s came with a chunked body, which functions never see (azure-functions-host#4926): "
+    "'%s' gets an empty one. Send a Content-Length."
+)
 HOMEPAGE = b"<!doctype html><title>devhost</title><h1>Your function app is up and running</h1>"
-
-
-class BodyTooLargeError(Exception):
-    pass
-
-
-class CallerGoneError(Exception):
-    pass
-
-
-@dataclass(frozen=True)
-class Request:
-    method: str
-    path: str  # decoded once, `%2F` kept
-    query_string: str
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    receive: Receive = field(repr=False)
-
-    @classmethod
-    def read(cls, scope: Scope, receive: Receive) -> "Request":
-        query_string = scope["query_string"].decode("latin-1")
-        return cls(
-            method=scope["method"],
-            path=decode_path(scope.get("raw_path") or scope["path"].encode()) or "/",
-            query_string=query_string,
-            headers=joined((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
-            query=joined(parse_qsl(query_string, keep_blank_values=True, errors="replace")),
-            receive=receive,
-        )
-
-    @property
-    def url(self) -> str:
-        path = quote(self.path, safe="!$&'()*+,-./:;=@_~%")
-        path = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", path)
-        query = f"?{self.query_string}" if self.query_string else ""
-        return f"http://{self.headers.get('host', '')}{path}{query}"
-
-    @property
-    def chunked(self) -> bool:
-        return "transfer-encoding" in self.headers
-
-    async def body(self, limit: int) -> bytes:
-        """What the worker gets: the body if its length is announced, else nothing, as in the real host."""
-        length = self.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > limit:
-            raise BodyTooLargeError
-        if self.chunked or int(length) == 0:
-            return b""
-        received = bytearray()
-        while True:
-            event = await self.receive()
-            if event["type"] == "http.disconnect":
-                raise CallerGoneError
-            received += event.get("body", b"")
-            if not event.get("more_body"):
-                return bytes(received)
 
 
 class AdminDoor(Protocol):
     async def answer(self, request: Request, level: AuthLevel) -> Answer: ...
-
-
-class Throttle:
-    """host.json's two limits: calls in and waiting (beyond: refused), and calls running (beyond: waiting)."""
-
-    def __init__(self, outstanding: int, concurrent: int) -> None:
-        self._outstanding = outstanding
-        self._slots = asyncio.Semaphore(concurrent) if concurrent > 0 else None
-        self._inside = 0
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[bool]:
-        if self._outstanding > 0 and self._inside >= self._outstanding:
-            yield False
-            return
-        self._inside += 1
-        try:
-            if self._slots is None:
-                yield True
-            else:
-                async with self._slots:
-                    yield True
-        finally:
-            self._inside -= 1
 
 
 class Door:
@@ -147,6 +66,8 @@ class Door:
             answer = await self._answer(scope, receive)
         except CallerGoneError:
             return
+        except BodyTooLargeError:
+            answer = Answer(413, headers={"connection": "close"})
         except Exception:
             log.exception("devhost failed on %s %s", scope["method"], scope["path"])
             answer = Answer(500)
@@ -179,17 +100,8 @@ class Door:
         if self._disabled(function.name) and not self._is_master(request):
             return Answer(404)
         if request.chunked:
-            log.warning(
-                "%s %s came with a chunked body, which functions never see (azure-functions-host#4926): "
-                "'%s' gets an empty one. Send a Content-Length.",
-                request.method,
-                request.path,
-                function.name,
-            )
-        try:
-            body = await request.body(self._body_limit)
-        except BodyTooLargeError:
-            return Answer(413, headers={"connection": "close"})
+            log.warning(CHUNKED, request.method, request.path, function.name)
+        body = await request.body(self._body_limit)
         data = TypedData(http=rpc_request(request, match.values, body))
         outcome = await self._caller.call(function, data, trace=trace_of(request.headers))
         if outcome.failure is not None:
@@ -228,16 +140,6 @@ def trace_of(headers: Mapping[str, str]) -> Trace:
     return Trace(f"00-{uuid4().hex}-{uuid4().hex[:16]}-00")
 
 
-def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Repeated names, whatever their case, become one with commas; the first spelling stays."""
-    names: dict[str, str] = {}
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        spelled = names.setdefault(name.lower(), name)
-        values[spelled] = f"{values[spelled]},{value}" if spelled in values else value
-    return values
-
-
 def writes_http(function: Function) -> str | None:
     """The name of the function's HTTP output, if it has one."""
     return next((str(each["name"]) for each in function.bindings if each.get("type") == "http"), None)
@@ -246,7 +148,8 @@ def writes_http(function: Function) -> str | None:
 async def send_answer(answer: Answer, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     headers += [(b"set-cookie", cookie.encode("latin-1")) for cookie in answer.cookies]
-    if answer.status >= 200 and answer.status not in (204, 304):
+    bare = answer.status in (204, 205, 304)  # these have no body by definition
+    if not bare:
         headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": b"" if bare else answer.body})

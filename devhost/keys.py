@@ -39,7 +39,8 @@ def make_keys(settings: Settings) -> Keys:
 
 def key_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
     """The key that a request brings: the header wins over the query."""
-    return headers.get("x-functions-key") or query.get("code") or None
+    code = next((value for name, value in query.items() if name.lower() == "code"), None)
+    return headers.get("x-functions-key") or code or None
 
 
 def any_same(given: str, keys: Iterable[str]) -> bool:

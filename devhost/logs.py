@@ -17,6 +17,12 @@ LEVELS = {
     "critical": logging.CRITICAL,
     "none": logging.CRITICAL + 1,
 }
+MARKS = {
+    logging.DEBUG: "dbug",
+    logging.WARNING: "warn",
+    logging.ERROR: "fail",
+    logging.CRITICAL: "crit",
+}
 # Loggers of ours bear their Azure category; anything else is the app's or a library's.
 OURS = ("Host.", "Function.")
 # These tell every call at INFO: once a function call, and once a storage request.
@@ -56,7 +62,7 @@ class Line(logging.Formatter):
         super().__init__("%(asctime)s.%(msecs)03dZ %(mark)s %(category)s%(invocation)s: %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        record.mark = record.levelname[:4].lower()
+        record.mark = MARKS.get(record.levelno, "info")
         return super().format(record)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802

@@ -114,7 +114,7 @@ class Limits:
 
     @classmethod
     def of(cls, options: QueueOptions, processors: int | None = None) -> "Limits":
-        half = max(1, options.batch_size // 2) * (processors or os.cpu_count() or 1)
+        half = options.batch_size // 2 * (processors or os.cpu_count() or 1)
         threshold = half if options.new_batch_threshold is None else options.new_batch_threshold
         return cls(options.batch_size, threshold, options.max_polling_interval.total_seconds())
 

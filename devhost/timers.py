@@ -17,7 +17,7 @@ from devhost.waiting import first_of
 
 log = logging.getLogger("Host.Triggers.Timer")
 
-LONGEST_WAIT = timedelta(hours=1)  # so that a laptop that slept finds its timers soon after
+LONGEST_WAIT = timedelta(minutes=1)  # so that a laptop that slept finds its timers soon after
 RETRY_FOREVER = -1
 
 

@@ -10,8 +10,9 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -110,33 +111,28 @@ class Worker:
             raise StartError(f"no function_app.py in {self._app}")
         sys.path.insert(0, str(self._app))
         library.start_threadpool_executor()
-        request = Message(capabilities={}, function_app_directory=str(self._app), host_version="4.0")
-        # The library logs a failure before it answers it, with all of sys.path; the answer is enough.
-        logger = logging.getLogger("azure.functions")
-        level = logger.level
-        logger.setLevel(logging.CRITICAL)
+        with hushed("azure.functions"):
+            await self._load()
+        listed = await library.functions_metadata_request(envelope())
+        found: list[RpcFunctionMetadata] = listed.function_metadata_results or []
+        for metadata in found:
+            load = Message(function_id=metadata.function_id)
+            loaded = await library.function_load_request(envelope(function_load_request=load))
+            require_success(loaded.result, self._app)
+        return found
+
+    async def _load(self) -> None:
+        request = envelope(
+            worker_init_request=Message(capabilities={}, function_app_directory=str(self._app), host_version="4.0")
+        )
+        request.properties = {"protos": protos, "host": "127.0.0.1"}
         try:
-            started = await library.worker_init_request(
-                Message(
-                    name="WorkerInitRequest",
-                    request=Message(worker_init_request=request),
-                    properties={"protos": protos, "host": "127.0.0.1"},
-                )
-            )
+            started = await library.worker_init_request(request)
         except SystemExit as error:
             raise StartError(f"the app called exit({error.code}) while it was loaded") from error
-        finally:
-            logger.setLevel(level)
         require_success(started.result, self._app)
         if "HttpUri" in started.capabilities:
             raise StartError("the app streams HTTP (azurefunctions-extensions-http-fastapi); devhost does not")
-        listed = await library.functions_metadata_request(Message(name="", request=Message(), properties=None))
-        found: list[RpcFunctionMetadata] = listed.function_metadata_results or []
-        for metadata in found:
-            load = Message(function_load_request=Message(function_id=metadata.function_id))
-            loaded = await library.function_load_request(Message(name="", request=load, properties=None))
-            require_success(loaded.result, self._app)
-        return found
 
     async def _invoke(self, invocation: Invocation) -> Outcome:
         # The library sets this in the threads of sync functions only. The task's context ends with the call.
@@ -158,19 +154,37 @@ class Worker:
 
 
 def request_for(invocation: Invocation) -> Message:
-    body = Message(
-        invocation_id=invocation.id,
-        function_id=invocation.function.id,
-        trigger_metadata=invocation.metadata,
-        input_data=[ParameterBinding(name=invocation.function.trigger.name, data=invocation.data)],
-        trace_context=Message(trace_parent=invocation.trace.parent, trace_state=invocation.trace.state, attributes={}),
-        retry_context=Message(
-            retry_count=invocation.retry,
-            max_retry_count=invocation.function.retry.max_retry_count if invocation.function.retry else 0,
-            exception=RpcException(),
-        ),
+    function, trace = invocation.function, invocation.trace
+    return envelope(
+        invocation_request=Message(
+            invocation_id=invocation.id,
+            function_id=function.id,
+            trigger_metadata=invocation.metadata,
+            input_data=[ParameterBinding(name=function.trigger.name, data=invocation.data)],
+            trace_context=Message(trace_parent=trace.parent, trace_state=trace.state, attributes={}),
+            retry_context=Message(
+                retry_count=invocation.retry,
+                max_retry_count=function.retry.max_retry_count if function.retry else 0,
+                exception=RpcException(),
+            ),
+        )
     )
-    return Message(name="InvocationRequest", request=Message(invocation_request=body), properties=None)
+
+
+def envelope(**request: Message) -> Message:
+    return Message(name="", request=Message(**request), properties=None)
+
+
+@contextmanager
+def hushed(name: str) -> Iterator[None]:
+    """While it loads an app, the library logs a failure, with all of sys.path, before it answers it."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def check_library(found: str) -> None:

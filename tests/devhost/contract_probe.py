@@ -78,4 +78,4 @@ def shape(response: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(probe(sys.argv[1]))))
+    sys.stdout.write(json.dumps(asyncio.run(probe(sys.argv[1]))))

@@ -11,12 +11,15 @@ from devhost.protos import RpcException, RpcRetryOptions, TypedData
 from devhost.statuses import Status
 from devhost.worker import Invocation, Outcome
 
+SUCCEEDED = Outcome()
+FAILED = Outcome(failure=RpcException("ValueError: on purpose", "Traceback …"))
+
 
 @dataclass
 class FakeWorker:
     """Answers with `outcome`, after `takes` seconds, and remembers."""
 
-    outcome: Outcome = Outcome()
+    outcome: Outcome = SUCCEEDED
     takes: float = 0
     calls: list[Invocation] = field(default_factory=list)
     during: Callable[[], None] = lambda: None
@@ -71,9 +74,6 @@ class FakeTime:
         if self.now >= self.until:
             self.stop.set()
         await asyncio.sleep(0)
-
-
-FAILED = Outcome(failure=RpcException("ValueError: on purpose", "Traceback …"))
 
 
 def make_caller(worker: FakeWorker, outputs: FakeOutputs | None = None, timeout: timedelta | None = None) -> Caller:

@@ -38,5 +38,5 @@ def test_an_empty_key_opens_nothing() -> None:
 
 def test_the_header_wins_over_the_query() -> None:
     assert key_of({"x-functions-key": "a"}, {"code": "b"}) == "a"
-    assert key_of({}, {"code": "b"}) == "b"
+    assert key_of({}, {"Code": "b"}) == "b"
     assert key_of({}, {}) is None

@@ -33,7 +33,7 @@ def test_waits_are_spread_by_a_fifth() -> None:
     [
         (QueueOptions(), 1, 8),
         (QueueOptions(), 4, 32),
-        (QueueOptions(batch_size=1), 2, 2),
+        (QueueOptions(batch_size=1), 2, 0),
         (QueueOptions(batch_size=8, new_batch_threshold=0), 2, 0),
     ],
 )

@@ -71,9 +71,10 @@ async def test_a_call_that_outlasts_its_next_turn_is_followed_at_once_but_not_ov
 
     def work_for_90_minutes() -> None:
         time.now += timedelta(minutes=90)
+        if time.now >= time.until:
+            time.stop.set()
 
-    worker = FakeWorker(during=work_for_90_minutes)
-    told = await run_timer(worker=worker, time=time)
+    told = await run_timer(worker=FakeWorker(during=work_for_90_minutes), time=time)
 
     # 13:00-14:30, at once 14:30-16:00, at once 16:00-17:30
     assert [each["ScheduleStatus"]["Next"][11:16] for each in told] == ["13:00", "14:00", "15:00"]

@@ -83,6 +83,11 @@ def nothing(req: func.HttpRequest):  # type: ignore[no-untyped-def]
     return None
 
 
+@app.route(route="nocontent")
+def nocontent(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("not to be sent", status_code=204)
+
+
 @app.route(route="badheader")
 def badheader(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("ok", headers={"X-Name": "\u00e9\u4e2d"})

@@ -1,0 +1,67 @@
+"""The command line behind `make start` and `make demo`."""
+
+import argparse
+import os
+import sys
+
+from devhost.stack.client import BridgeClient
+from devhost.stack.config import StackConfig, StackError
+from devhost.stack.parts import HOSTS, parts
+from devhost.stack.running import RunningStack, Stopped, stopped_by_signals
+from devhost.stack.samples import load_samples
+from samples.language.demo import run_demo
+
+
+def main() -> int:
+    options = _options()
+    try:
+        with stopped_by_signals():
+            config = StackConfig.from_environment(os.environ)
+            config.check_ports()
+            (_start if options.command == "start" else _demo)(config, options.host)
+    except Stopped:
+        print("stopped", flush=True)
+    except StackError as error:
+        print(f"stack: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="devhost.stack", description=__doc__)
+    parser.add_argument("command", choices=("start", "demo"))
+    parser.add_argument("--host", choices=HOSTS, default="devhost", help="what runs the function app (start)")
+    return parser.parse_args()
+
+
+def _start(config: StackConfig, host: str) -> None:
+    with RunningStack(parts(config, host), config.data / "logs", quiet=False) as stack:
+        client = BridgeClient(config)
+        load_samples(client, config)
+        print(_overview(config), flush=True)
+        print(f"ready {config.bridge}", flush=True)
+        stack.watch()
+
+
+def _overview(config: StackConfig) -> str:
+    key = f"\n  host key         {config.key} (x-functions-key)" if config.auth else ""
+    return f"""
+  function app     {config.bridge}/api/health
+  sample skill     {config.bridge}/api/skills/language
+  sample endpoint  {config.scoring}/score
+  Azure ML         {config.simulator} (simulator)
+  storage          http://127.0.0.1:{config.azurite_port} (blob; +1 queue, +2 table)
+  logs             {config.data / "logs"}{key}
+"""
+
+
+def _demo(config: StackConfig, host: str) -> None:
+    print("Starting storage, the Azure ML simulator, the sample endpoint and the function app …", flush=True)
+    with RunningStack(parts(config, host), config.data / "logs", quiet=True):
+        client = BridgeClient(config)
+        load_samples(client, config)
+        run_demo(client.call)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

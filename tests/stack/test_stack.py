@@ -1,0 +1,200 @@
+"""The local stack as a newcomer meets it: `make start` and `make demo`, with real parts."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devhost.stack.config import StackConfig, StackError
+from devhost.stack.parts import parts
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(180)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def consecutive_ports() -> int:
+    """A port that is free together with the two after it."""
+    while True:
+        first = free_ports(1)[0]
+        try:
+            with socket.socket() as second, socket.socket() as third:
+                second.bind(("127.0.0.1", first + 1))
+                third.bind(("127.0.0.1", first + 2))
+        except OSError:
+            continue
+        return first
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    bridge, simulator, scoring = free_ports(3)
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "AZURITE_"))},
+        "BRIDGE_PORT": str(bridge),
+        "AZURITE_PORT": str(consecutive_ports()),
+        "SIMULATOR_PORT": str(simulator),
+        "SCORING_PORT": str(scoring),
+        "BRIDGE_DATA": str(data),
+        **more,
+    }
+
+
+@contextmanager
+def started(env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The stack and the address that its ready line names."""
+    command = [sys.executable, "-m", "devhost.stack", "start"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as stack:
+        try:
+            yield stack, read_ready_line(stack)
+        finally:
+            stack.send_signal(signal.SIGTERM)
+            stack.wait(30)
+
+
+def read_ready_line(stack: subprocess.Popen[str]) -> str:
+    assert stack.stdout is not None
+    for line in stack.stdout:
+        if match := re.fullmatch(r"ready (http://127\.0\.0\.1:\d+)\n", line):
+            return match[1]
+    raise AssertionError("the stack ended without a ready line")
+
+
+def call(method: str, url: str, body: object = None, key: str = "") -> tuple[int, Any]:
+    content = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", **({"x-functions-key": key} if key else {})}
+    request = urllib.request.Request(url, content, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def is_open(port: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
+SPANISH = {
+    "values": [{"recordId": "1", "data": {"text": "Todos los seres humanos nacen libres e iguales en dignidad."}}]
+}
+
+
+def test_start_serves_the_sample_skill_and_a_signal_stops_every_part(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+
+    with started(env) as (stack, address):
+        status, answer = call("POST", f"{address}/api/skills/language", SPANISH)
+        stack.send_signal(signal.SIGTERM)
+        code = stack.wait(30)
+
+    assert status == 200
+    assert answer["values"][0]["data"] == {"detected_language_code": "es"}
+    assert code == 0
+    names = ("BRIDGE_PORT", "AZURITE_PORT", "SIMULATOR_PORT", "SCORING_PORT")
+    assert [name for name in names if is_open(env[name])] == []
+
+
+def test_two_stacks_run_side_by_side_and_a_restart_keeps_what_was_stored(tmp_path: Path) -> None:
+    first, second = environment(tmp_path / "first"), environment(tmp_path / "second")
+
+    with started(first) as (_, one), started(second) as (_, other):
+        definition = call("GET", f"{one}/api/skills/language")[1]
+        assert call("PUT", f"{one}/api/skills/mine", definition)[0] == 201
+        assert call("GET", f"{other}/api/skills/mine")[0] == 404
+
+    with started(first) as (_, one):
+        assert call("GET", f"{one}/api/skills/mine")[0] == 200
+
+
+def test_with_auth_on_a_call_needs_the_key_and_health_does_not(tmp_path: Path) -> None:
+    env = environment(tmp_path, BRIDGE_AUTH="on", BRIDGE_KEY="a-key-of-this-test")
+
+    with started(env) as (_, address):
+        without = call("POST", f"{address}/api/skills/language", SPANISH)
+        with_key = call("POST", f"{address}/api/skills/language", SPANISH, "a-key-of-this-test")
+        health = call("GET", f"{address}/api/health")
+
+    assert without == (401, b"")
+    assert with_key[0] == 200
+    assert health[0] == 200
+
+
+def test_the_demo_names_languages_its_accuracy_and_what_is_wrong_with_the_broken_record(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "devhost.stack", "demo"]
+    run = subprocess.run(
+        command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=150, check=False
+    )
+
+    assert run.returncode == 0, run.stderr
+    right, all_of_them = map(int, re.search(r"(\d+) of (\d+) languages found", run.stdout).groups())  # type: ignore[union-attr]
+    assert all_of_them >= 60
+    assert right / all_of_them > 0.95
+    assert "'text is empty'" in run.stdout
+
+
+def test_a_port_that_is_taken_is_named_with_the_variable_that_moves_it(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(env["SCORING_PORT"])))
+        taken.listen()
+        command = [sys.executable, "-m", "devhost.stack", "start"]
+        run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    assert run.returncode == 1
+    assert (
+        run.stderr
+        == f"stack: port {env['SCORING_PORT']} is in use; stop what holds it, or set SCORING_PORT to another port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"BRIDGE_PORT": "seven"}, "BRIDGE_PORT is 'seven'; a port is a number from 1 to 65533"),
+        ({"AZURITE_PORT": "65534"}, "AZURITE_PORT is '65534'; a port is a number from 1 to 65533"),
+        ({"BRIDGE_AUTH": "yes"}, "BRIDGE_AUTH is 'yes'; it is on or off"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_refused(variables: dict[str, str], message: str) -> None:
+    with pytest.raises(StackError, match=re.escape(message)):
+        StackConfig.from_environment(variables)
+
+
+def test_core_tools_are_asked_for_only_where_they_are(tmp_path: Path) -> None:
+    config = StackConfig.from_environment({"BRIDGE_DATA": str(tmp_path)})
+
+    with pytest.raises(StackError, match="HOST=func needs Azure Functions Core Tools on the PATH"):
+        parts(config, "func", which={"node": "/usr/bin/node"}.get)
+
+
+def test_with_core_tools_on_the_path_they_run_the_app(tmp_path: Path) -> None:
+    config = StackConfig.from_environment({"BRIDGE_DATA": str(tmp_path), "BRIDGE_PORT": "7999"})
+
+    bridge = parts(config, "func", which={"node": "/usr/bin/node", "func": "/opt/func"}.get)[-1]
+
+    assert bridge.command == ["/opt/func", "start", "--port", "7999"]
+    assert bridge.environment["FUNCTIONS_WORKER_RUNTIME"] == "python"
