@@ -1,8 +1,11 @@
 """The table of contents: every function of the app, by the blueprint that holds it."""
 
+import json
 import logging
+import traceback
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import azure.functions as func
 
@@ -34,17 +37,24 @@ def create_app_or_health() -> func.FunctionApp:
 
 def _health_alone(error: Exception) -> func.FunctionApp:
     """Depends on nothing of ours, for that may be what failed."""
-    import json
-
     app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-    failed = getattr(error, "name", None) or "function_app"
-    body = json.dumps({"status": "unhealthy", "error": type(error).__name__, "module": failed})
+    body = json.dumps({"status": "unhealthy", "error": type(error).__name__, "module": _failed_module(error)})
 
     @app.route(route="api/health", methods=["GET"])
     def health(req: func.HttpRequest) -> func.HttpResponse:
         return func.HttpResponse(body, status_code=503, mimetype="application/json")
 
     return app
+
+
+def _failed_module(error: Exception) -> str:
+    """The one that is missing or cannot be read, else the one whose code raised; no path, no text of the error."""
+    if isinstance(error, ImportError) and error.name:
+        return error.name
+    if isinstance(error, SyntaxError) and error.filename:
+        return Path(error.filename).name
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(frames[-1]) if frames else "function_app"
 
 
 app = create_app_or_health()

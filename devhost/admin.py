@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,7 +15,9 @@ from devhost.routes import Route
 
 log = logging.getLogger("Host.Admin")
 
-Manual = Callable[[Function, str], Any]  # runs a function by hand, with the text given as its input
+Manual = Callable[
+    [Function, str], Coroutine[Any, Any, None]
+]  # runs a function by hand, with the text given as its input
 
 
 class Admin:

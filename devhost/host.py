@@ -17,7 +17,7 @@ from devhost.connections import connection_string, queue_name
 from devhost.errors import StartError
 from devhost.functions import Function, HttpTrigger, QueueTrigger, TimerTrigger
 from devhost.http import Door
-from devhost.keys import make_keys
+from devhost.keys import Keys
 from devhost.logs import Running
 from devhost.queues import API_VERSION, QueueOutputs, Wakes, open_queue
 from devhost.routes import Route, Router, make_route, refuse_conflicts
@@ -144,6 +144,7 @@ def make_door(
     address: str,
 ) -> Door:
     http = settings.host.extensions.http
+    keys = Keys(settings.master_key, {"default": settings.host_key}, settings.function_keys)
     admin = Admin(
         functions,
         routes,
@@ -157,7 +158,7 @@ def make_door(
         Router(routes),
         caller,
         admin,
-        keys=make_keys(settings) if settings.auth else None,
+        keys=keys if settings.auth else None,
         disabled=settings.disabled,
         throttle=Throttle(http.max_outstanding_requests, http.max_concurrent_requests),
         body_limit=settings.body_limit,
@@ -198,7 +199,7 @@ async def open_statuses(functions: Sequence[Function], settings: Settings) -> As
     """In storage if there is any that answers, else in the data folder."""
     files = FileStatuses(settings.data)
     timers = any(isinstance(function.trigger, TimerTrigger) for function in functions)
-    if not timers or "AzureWebJobsStorage" not in settings.env:
+    if not timers or not settings.env.get("AzureWebJobsStorage"):
         yield files
         return
     container = ContainerClient.from_connection_string(

@@ -1,12 +1,10 @@
 """Who may call what: the level that a key has, against the level that a function asks for."""
 
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
 
 from devhost.functions import AuthLevel
-from devhost.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -25,16 +23,6 @@ class Keys:
         if any_same(given, self.host.values()) or any_same(given, own.values()):
             return AuthLevel.FUNCTION
         return AuthLevel.ANONYMOUS
-
-
-def make_keys(settings: Settings) -> Keys:
-    """Those of the settings; one that is missing is made, and told once."""
-    keys = {"BRIDGE_KEY": settings.host_key, "BRIDGE_MASTER_KEY": settings.master_key}
-    for name, key in keys.items():
-        if not key:
-            keys[name] = secrets.token_urlsafe(32)
-            print(f"devhost {name}={keys[name]}", flush=True)
-    return Keys(keys["BRIDGE_MASTER_KEY"], {"default": keys["BRIDGE_KEY"]}, settings.function_keys)
 
 
 def key_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:

@@ -110,6 +110,7 @@ class Limits:
     batch: int
     threshold: int  # fetch again when no more than these are in flight
     longest_wait: float
+    first_wait: float = FIRST_WAIT
     lease: float = LEASE
 
     @classmethod
@@ -117,6 +118,9 @@ class Limits:
         half = options.batch_size // 2 * (processors or os.cpu_count() or 1)
         threshold = half if options.new_batch_threshold is None else options.new_batch_threshold
         return cls(options.batch_size, threshold, options.max_polling_interval.total_seconds())
+
+    def waits(self) -> Iterator[float]:
+        return polling_waits(self.first_wait, self.longest_wait)
 
 
 class Listener:
@@ -147,7 +151,7 @@ class Listener:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; messages in flight go on, see `drain`."""
-        waits = polling_waits(self._limits.longest_wait)
+        waits = self._limits.waits()
         while not stop.is_set():
             self._woken.clear()
             messages = await self._receive()
@@ -156,7 +160,7 @@ class Listener:
                 self._in_flight.add(task)
                 task.add_done_callback(self._in_flight.discard)
             if messages:
-                waits = polling_waits(self._limits.longest_wait)
+                waits = self._limits.waits()
                 await self._room(stop)
             else:
                 await first_of(self._woken.wait(), stop.wait(), timeout=next(waits))
@@ -292,12 +296,12 @@ class Lease:
             self._receipt = updated.pop_receipt or self._receipt
 
 
-def polling_waits(longest: float, chance: Callable[[], float] = random.random) -> Iterator[float]:
-    """Randomized exponential: 100 ms, then 100 ms and twice as much each time, give or take a fifth."""
-    yield min(FIRST_WAIT, longest)
-    grown = FIRST_WAIT
+def polling_waits(first: float, longest: float, chance: Callable[[], float] = random.random) -> Iterator[float]:
+    """Randomized exponential: `first`, then that and twice as much more each time, give or take a fifth."""
+    yield min(first, longest)
+    grown = first
     while True:
-        wait = FIRST_WAIT + grown * (0.8 + 0.4 * chance())
+        wait = first + grown * (0.8 + 0.4 * chance())
         yield min(wait, longest)
         grown = min(grown * 2, longest)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
@@ -101,6 +102,8 @@ def load_settings(app: Path, env: MutableMapping[str, str], port: int | None, qu
     auth = env.get("BRIDGE_AUTH", "off").lower()
     if auth not in ("on", "off"):
         raise StartError(f"BRIDGE_AUTH is 'on' or 'off', not '{auth}'")
+    if auth == "on":
+        provide_keys(env)
     port_setting = env.get("BRIDGE_PORT") or (local.get("Host") or {}).get("LocalHttpPort") or 7071
     return Settings(
         app=app,
@@ -119,6 +122,14 @@ def load_settings(app: Path, env: MutableMapping[str, str], port: int | None, qu
         homepage=env.get("AzureWebJobsDisableHomepage", "").lower() != "true",
         quiet=quiet,
     )
+
+
+def provide_keys(env: MutableMapping[str, str]) -> None:
+    """A key that is not set is made and told once; the app finds it in the environment too."""
+    for name in ("BRIDGE_KEY", "BRIDGE_MASTER_KEY"):
+        if not env.get(name):
+            env[name] = secrets.token_urlsafe(32)
+            print(f"devhost {name}={env[name]}", flush=True)
 
 
 def read_host_json(app: Path, env: Mapping[str, str]) -> HostJson:

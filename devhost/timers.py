@@ -67,7 +67,7 @@ class Timer:
         await self._call(await self._stored(), past_due=False, reason=BY_HOST, details={})
 
     async def _start(self) -> Status:
-        now = self._clock.now()
+        now = self._now()
         start = start_from(await self._stored(), self._schedule, now, self._clock.zone)
         if start.write:
             await self._store(start.status)
@@ -85,8 +85,8 @@ class Timer:
     async def _turn(
         self, status: Status, *, past_due: bool = False, details: Mapping[str, str] | None = None
     ) -> Status:
-        fired = self._clock.now()
-        reason = f"Timer fired at {fired.astimezone(self._clock.zone).isoformat()}"
+        fired = self._now()
+        reason = f"Timer fired at {fired.isoformat()}"
         await self._call(status if self._statuses else None, past_due, reason, details or {})
         # A tick that came early must not name its own moment as the next one.
         moment = fired if details else max(fired, status.next)
@@ -118,6 +118,9 @@ class Timer:
                 return
             await self._clock.sleep(retry_delay(policy, attempt).total_seconds())
             attempt += 1
+
+    def _now(self) -> datetime:
+        return self._clock.now().astimezone(self._clock.zone)
 
     async def _wait_until(self, moment: datetime, stop: asyncio.Event) -> bool:
         """False if stopped before."""

@@ -92,15 +92,17 @@ class Services:
         if served is not None and now - served.looked_up_at < _DEFINITION_LIFETIME:
             return served
         stored = await self.skills.get(name)
+        key = await self._key(stored)
+        # From here on nothing waits: requests that came together get one skill, and so its one set of places.
+        served = self._served.get(name.lower())
         if served is None or served.skill.version != stored.etag:
-            served = await self._build(stored)
-            self._served[name.lower()] = served
+            served = self._served[name.lower()] = self._build(stored, key)
         served.looked_up_at = now
         return served
 
-    async def _build(self, stored: StoredSkill) -> ServedSkill:
+    def _build(self, stored: StoredSkill, key: "SkillKey | None") -> ServedSkill:
         definition = stored.definition()
-        endpoint = self._endpoints.for_skill(definition, await self._key(stored))
+        endpoint = self._endpoints.for_skill(definition, key)
         skill = Skill(
             name=stored.name,
             version=stored.etag,

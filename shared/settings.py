@@ -1,10 +1,12 @@
 """Every app setting, typed and checked once. Nothing else reads the environment."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.errors import ConfigurationError
 from shared.skills.addresses import DEFAULT_SCORING_HOSTS, ScoringHosts, is_loopback_url
@@ -33,6 +35,25 @@ CLOUDS = {
 
 def _listed(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+_HOST = re.compile(r"\.?([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?\.?")
+_ADDRESSES = (
+    "AZURE_RESOURCE_MANAGER",
+    "PUBLIC_BASE_URL",
+    "BRIDGE_STORAGE__tableServiceUri",
+    "AzureWebJobsStorage__tableServiceUri",
+)
+"""Tokens or keys go there."""
+
+
+def _is_https(address: str) -> bool:
+    """With a host, and without what has no place in an address of a service: user name, query, fragment."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc and not parts.query
+    except ValueError:
+        return False
 
 
 type Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -96,17 +117,25 @@ class Settings(BaseModel):
             )
             raise ConfigurationError(f"an app setting cannot be used: {faults}") from error
 
+    @field_validator("SCORING_HOSTS")
+    @classmethod
+    def _hosts_alone(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host[:100]!r} is no host; list hosts such as inference.ml.azure.com, with commas")
+        return hosts
+
     @model_validator(mode="after")
     def _loopback_only_on_a_laptop(self) -> Self:
         if self.ALLOW_LOOPBACK_SCORING and self.WEBSITE_SITE_NAME:
             raise ValueError("ALLOW_LOOPBACK_SCORING is for a laptop and refused in Azure: remove it")
-        for name in ("AZURE_RESOURCE_MANAGER", "PUBLIC_BASE_URL"):
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_are_https(self) -> Self:
+        for name in _ADDRESSES:
             address = getattr(self, name)
-            if (
-                address
-                and not address.startswith("https://")
-                and not (self.ALLOW_LOOPBACK_SCORING and is_loopback_url(address))
-            ):
+            if address and not _is_https(address) and not (self.ALLOW_LOOPBACK_SCORING and is_loopback_url(address)):
                 raise ValueError(f"{name} must be an https address")
         return self
 

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from shared.aml.flights import Flight
 from shared.skills.failures import Failure, Kind
 from shared.skills.gateway import AttemptFailed
 
 if TYPE_CHECKING:
     from azure.identity.aio import DefaultAzureCredential
 
+_MOST_SECONDS = 20.0
 _RENEW_BEFORE = 60.0
 """Seconds; the identity's own cache renews earlier than that."""
 
@@ -37,35 +39,44 @@ def azure_credential(client_id: str) -> "DefaultAzureCredential":
 
 
 class EntraCredential:
-    """Tokens from azure-identity."""
+    """Tokens from azure-identity; a credential of its own for each audience, so that renewing one leaves the others be."""
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
-        self._credential = azure_credential(client_id)
+        self._credentials: dict[str, DefaultAzureCredential] = {}
 
     async def token(self, audience: str, *, anew: bool) -> Token:
         from azure.core.exceptions import AzureError
 
         if anew:
             # azure-identity keeps a token until it expires, also one that was revoked; a new credential keeps none.
-            await self._credential.close()
-            self._credential = azure_credential(self._client_id)
+            await self._discard(audience)
+        credential = self._credentials.setdefault(audience, azure_credential(self._client_id))
         try:
-            found = await self._credential.get_token(f"{audience}/.default")
+            found = await credential.get_token(f"{audience}/.default")
         except AzureError as error:
             raise AttemptFailed(Failure(Kind.TOKEN_FAILED, facts={"audience": audience})) from error
         return Token(found.token, float(found.expires_on))
 
+    async def _discard(self, audience: str) -> None:
+        former = self._credentials.pop(audience, None)
+        if former is not None:
+            await former.close()
+
+    async def close(self) -> None:
+        for audience in list(self._credentials):
+            await self._discard(audience)
+
 
 @dataclass(slots=True)
 class _Held:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    flight: Flight[Token] = field(default_factory=Flight)
     token: Token | None = None
     was_refused: bool = False
 
 
 class Tokens:
-    """Tokens by audience. One fetch serves a thousand waiting calls."""
+    """Tokens by audience. One fetch serves a thousand waiting calls, and one failure tells them all."""
 
     def __init__(self, credential: Callable[[], Credential], now: Callable[[], float]) -> None:
         self._make_credential = credential
@@ -76,12 +87,10 @@ class Tokens:
     async def get(self, audience: str) -> str:
         """A token for `audience` that stays good for a while. Raises AttemptFailed."""
         held = self._held.setdefault(audience, _Held())
-        if held.token is None or self._is_old(held.token):
-            async with held.lock:
-                if held.token is None or self._is_old(held.token):
-                    held.token = await self._fetch(audience, anew=held.was_refused)
-                    held.was_refused = False
-        return held.token.value
+        token = held.token
+        if token is None or self._is_old(token):
+            token = await held.flight.join(lambda: self._renew(audience, held))
+        return token.value
 
     def forget(self, audience: str, token: str) -> None:
         """`token` was refused; the next call gets another. A newer one that is already there stays."""
@@ -92,7 +101,13 @@ class Tokens:
     def _is_old(self, token: Token) -> bool:
         return token.expires_at - self._now() < _RENEW_BEFORE
 
-    async def _fetch(self, audience: str, *, anew: bool) -> Token:
+    async def _renew(self, audience: str, held: _Held) -> Token:
         if self._credential is None:
             self._credential = self._make_credential()
-        return await self._credential.token(audience, anew=anew)
+        try:
+            async with asyncio.timeout(_MOST_SECONDS):
+                held.token = await self._credential.token(audience, anew=held.was_refused)
+        except TimeoutError as error:
+            raise AttemptFailed(Failure(Kind.TOKEN_FAILED, facts={"audience": audience})) from error
+        held.was_refused = False
+        return held.token

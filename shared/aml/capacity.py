@@ -71,6 +71,8 @@ class SharedCapacity:
         if capacity is None:
             return
         try:
-            limiter.window.share_capacity(capacity / await self._processes.beat(self._process_id, self._now()))
+            alive = await self._processes.beat(self._process_id, self._now())
         except BridgeError as error:
             logger.warning("heartbeat_not_written cause=%s", error.code)
+        else:
+            limiter.window.share_capacity(capacity / alive)

@@ -6,6 +6,8 @@ authentication flows are just what a call that carries a key must not do by itse
 
 import socket
 import ssl
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +20,8 @@ from shared.skills.failures import Kind
 _MOST_IDLE_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
 _LONGEST_RETRY_AFTER = 3600.0
+_MOST_OF_AN_ERROR = 64 * 1024
+_BROKEN = (httpx.TransportError, aiohttp.ClientError, OSError)
 _CONNECT_TIMEOUT = {"timeout": {"connect": _CONNECT_SECONDS}}
 
 
@@ -67,28 +71,61 @@ async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request, *, m
     request.extensions = _CONNECT_TIMEOUT
     try:
         response = await transport.handle_async_request(request)
+        stream = _stream_of(response)
         try:
-            body = await _read(response, most_bytes)
+            body = await (_read(response, stream, most_bytes) if response.is_success else _read_error(response, stream))
         finally:
-            await response.aclose()
-    except (httpx.TransportError, httpx.DecodingError, aiohttp.ClientError, OSError) as error:
+            await stream.aclose()
+    except _BROKEN as error:
         raise CallFailed(_classify(error)) from error
     return HttpAnswer(response.status_code, response.headers, body)
 
 
-async def _read(response: httpx.Response, most_bytes: int) -> bytes:
+def _stream_of(response: httpx.Response) -> httpx.AsyncByteStream:
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise TypeError("an asynchronous transport answers with an asynchronous stream")
+    return response.stream
+
+
+async def _read(response: httpx.Response, stream: httpx.AsyncByteStream, most_bytes: int) -> bytes:
+    """The whole body; never more than `most_bytes` and a chunk are held, whatever it says of itself."""
+    inflate = _inflater(response.headers)
     chunks: list[bytes] = []
-    size = 0
-    # A success has to be read whole; of an error, the start is enough.
-    limit = most_bytes if response.is_success else min(most_bytes, 65536)
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > limit:
-            if not response.is_success:
-                break
+    room = most_bytes
+    async for chunk in stream:
+        part = chunk if inflate is None else inflate(chunk, room + 1)
+        room -= len(part)
+        if room < 0:
             raise CallFailed(Kind.ANSWER_TOO_LARGE, limit=most_bytes)
-        chunks.append(chunk)
+        chunks.append(part)
     return b"".join(chunks)
+
+
+async def _read_error(response: httpx.Response, stream: httpx.AsyncByteStream) -> bytes:
+    """Of an error the status says what happened: a body that is long, broken or cut off takes nothing from that."""
+    try:
+        return await _read(response, stream, _MOST_OF_AN_ERROR)
+    except (CallFailed, *_BROKEN):
+        return b""
+
+
+def _inflater(headers: httpx.Headers) -> Callable[[bytes, int], bytes] | None:
+    """For the one coding that we ask for; each call gives at most so many bytes. httpx would decode a gzip within
+    a gzip, which makes a terabyte of a megabyte."""
+    coding = headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        return None
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise CallFailed(Kind.CONTENT_TYPE, content_type=f"application/json in the coding {coding[:40]!r}")
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+    def inflate(chunk: bytes, most: int) -> bytes:
+        try:
+            return decompressor.decompress(chunk, most)
+        except zlib.error as error:
+            raise CallFailed(Kind.INVALID_JSON) from error
+
+    return inflate
 
 
 _CAUSES: tuple[tuple[tuple[type[BaseException], ...], Kind], ...] = (
@@ -116,13 +153,20 @@ def _classify(error: BaseException) -> Kind:
     return Kind.DROPPED
 
 
+def is_header_value(text: str) -> bool:
+    """Whether `text` can be sent as a credential: printable ASCII, without spaces."""
+    return bool(text) and all("!" <= character <= "~" for character in text)
+
+
 def retry_after(headers: httpx.Headers, now: datetime | None = None) -> float | None:
     """Seconds of a `Retry-After` header, as a number or a date; at most an hour. None where there is none to read."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text), _LONGEST_RETRY_AFTER)
     try:
-        seconds = (parsedate_to_datetime(text) - (now or datetime.now(UTC))).total_seconds()
-    except (ValueError, TypeError):
+        until = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
         return None
+    until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    seconds = (until - (now or datetime.now(UTC))).total_seconds()
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)

@@ -22,6 +22,8 @@ PROBE_INTERVAL = 10.0
 _FIRST_ROUND_TRIP = 0.05
 _LONGEST_GAP = 2.0
 _LARGEST_STEP = 1.0
+_PATIENCE = 1.0
+_OVERDUE_ROUND_TRIPS = 4.0
 
 
 class Outcome(Enum):
@@ -33,8 +35,8 @@ class Outcome(Enum):
     TIMED_OUT = "timed out"
     UNREACHED = "unreached"
     """No connection, or it was lost."""
-    UNKNOWN = "unknown"
-    """The attempt was aborted, or never left this process."""
+    ABORTED = "aborted"
+    """Its caller went away, as at a deadline."""
 
 
 class Window:
@@ -44,6 +46,8 @@ class Window:
     A push-back halves it, once a round trip. Push-backs in a row take it below one call: calls are then spaced out,
     so that processes which know nothing of each other can share an endpoint of little capacity. After 20 attempts
     in a row without an answer it is closed, and lets one probe through every 10 s.
+    An attempt that was aborted counts among these if an answer was overdue: else an endpoint that hangs for longer
+    than its callers wait would never be seen to hang.
     """
 
     def __init__(self) -> None:
@@ -54,6 +58,7 @@ class Window:
         self._last_cut = float("-inf")
         self._pushed_back_last = False
         self._opens_at = float("-inf")
+        self._next_probe = float("-inf")
         self.in_flight = 0
         self.answers = 0
         """Calls answered so far, push-backs not counted."""
@@ -72,7 +77,7 @@ class Window:
     @property
     def opens_at(self) -> float:
         """No call may start before."""
-        return self._opens_at
+        return max(self._opens_at, self._next_probe) if self.is_closed else self._opens_at
 
     def share_capacity(self, capacity: float | None) -> None:
         """This process's share of the calls that the endpoint can hold, where that is known."""
@@ -80,42 +85,56 @@ class Window:
 
     def may_start(self, now: float) -> bool:
         places = 1.0 if self.is_closed else max(1.0, self.size)
-        return self.in_flight + 1 <= places and now >= self._opens_at
+        return self.in_flight + 1 <= places and now >= self.opens_at
 
-    def start(self) -> None:
+    def start(self, now: float) -> None:
         self.in_flight += 1
+        if self.is_closed:
+            self._next_probe = now + PROBE_INTERVAL
+
+    def give_back(self) -> None:
+        """A place that was taken and not used."""
+        self.in_flight -= 1
+        self._next_probe = float("-inf")
 
     def end(self, outcome: Outcome, *, started: float, now: float, retry_after: float | None = None) -> None:
         """A call that began at `started` has ended."""
         was_full = self.in_flight + 1 > self.size
         self.in_flight -= 1
-        if self.is_closed and outcome in (Outcome.ANSWERED, Outcome.PUSHED_BACK):
-            self._size, self._opens_at, self.silent = 1.0, float("-inf"), 0
+        if outcome in (Outcome.ANSWERED, Outcome.PUSHED_BACK):
+            self._heard()
         match outcome:
             case Outcome.ANSWERED:
-                self.silent = 0
                 self.answers += 1
                 self._answered(now - started, was_full)
             case Outcome.PUSHED_BACK:
-                self.silent = 0
                 self._cut(started, now)
             case Outcome.TIMED_OUT:
                 self.silent += 1
                 self._cut(started, now)
             case Outcome.UNREACHED:
                 self.silent += 1
-            case Outcome.UNKNOWN:
-                pass
+            case Outcome.ABORTED:
+                self.silent += self._is_overdue(now - started)
         self._space_out(now)
         if retry_after is not None:
             self._pause(now + retry_after)
-        if self.is_closed and outcome is not Outcome.UNKNOWN:
-            self._pause(now + PROBE_INTERVAL)
+        if self.is_closed:
+            self._next_probe = max(self._next_probe, now + PROBE_INTERVAL)
+
+    def _heard(self) -> None:
+        """It lives; if it was closed, it starts again with one call."""
+        if self.is_closed:
+            self._size, self._opens_at = 1.0, float("-inf")
+        self.silent = 0
+
+    def _is_overdue(self, seconds: float) -> bool:
+        return seconds >= max(_PATIENCE, _OVERDUE_ROUND_TRIPS * self._round_trip)
 
     def _answered(self, seconds: float, was_full: bool) -> None:
         self._pushed_back_last = False
         self._round_trip += (seconds - self._round_trip) / 8
-        if not was_full:
+        if not was_full or self._size > self.size:
             return
         grown = self._size + (1.0 if self._doubling else min(1 / self._size, _LARGEST_STEP))
         self._size = min(grown, WIDEST_WINDOW)
@@ -126,7 +145,7 @@ class Window:
         narrowest = NARROWEST_WINDOW if self._pushed_back_last else 1.0
         self._pushed_back_last = True
         if started >= self._last_cut:
-            self._size = min(self._size, max(self._size / 2, narrowest))
+            self._size = min(self._size, max(self.size / 2, narrowest))
             self._last_cut = now
 
     def _space_out(self, now: float) -> None:
@@ -141,11 +160,11 @@ class Window:
 class Slot:
     """One call's permission; its holder says how the call ended."""
 
-    outcome: Outcome = Outcome.UNKNOWN
+    outcome: Outcome = Outcome.ABORTED
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
     turn: asyncio.Future[None]
     deadline: float
@@ -173,7 +192,7 @@ class Limiter:
 
     async def _enter(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         if not self._waiters and self.window.may_start(loop.time()):
-            self.window.start()
+            self.window.start(loop.time())
             return
         waiter = _Waiter(loop.create_future(), deadline)
         self._waiters.append(waiter)
@@ -181,27 +200,35 @@ class Limiter:
         try:
             await waiter.turn
         except asyncio.CancelledError:
-            if waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None:
-                # The place was given in the same moment; pass it on.
-                self.window.end(Outcome.UNKNOWN, started=loop.time(), now=loop.time())
+            self._leave(waiter)
             self._serve(loop)
             raise
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """Cancelled while it waited, or in the same moment as its turn came: then the place goes to the next."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        elif waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None:
+            self.window.give_back()
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give places to those whose turn it is, and turn away those who would wait beyond their deadline."""
         now = loop.time()
-        while self._waiters:
-            first = self._waiters[0]
-            if not first.turn.done():
-                if self.window.may_start(now):
-                    self.window.start()
-                    first.turn.set_result(None)
-                elif self.window.opens_at >= first.deadline:
-                    first.turn.set_exception(AttemptFailed(self._refusal(now)))
-                else:
-                    break
-            self._waiters.popleft()
+        while self._waiters and self.window.may_start(now):
+            waiter = self._waiters.popleft()
+            if not waiter.turn.done():
+                self.window.start(now)
+                waiter.turn.set_result(None)
+        if self._waiters and self.window.opens_at > now:
+            self._refuse_hopeless(now)
         self._set_alarm(loop, now)
+
+    def _refuse_hopeless(self, now: float) -> None:
+        opens_at = self.window.opens_at
+        for waiter in [waiter for waiter in self._waiters if waiter.deadline <= opens_at]:
+            self._waiters.remove(waiter)
+            if not waiter.turn.done():
+                waiter.turn.set_exception(AttemptFailed(self._refusal(now)))
 
     def _set_alarm(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
         if self._alarm is not None:

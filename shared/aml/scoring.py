@@ -5,6 +5,7 @@ No retry here: `shared.skills.retries` decides about those.
 """
 
 import asyncio
+import re
 from typing import Protocol
 
 import httpx
@@ -12,7 +13,7 @@ import httpx
 from shared.aml.http import CallFailed, HttpAnswer, retry_after, send
 from shared.aml.limiter import Limiter, Outcome, Slot
 from shared.aml.targets import Target, Targets
-from shared.skills.failures import Failure, Kind, status_failure
+from shared.skills.failures import LONGEST_TEXT, Failure, Kind, status_failure
 from shared.skills.gateway import Answer, AttemptFailed
 from shared.skills.retries import RetryBudget
 from shared.wire import Json, parse_json
@@ -20,7 +21,9 @@ from shared.wire import Json, parse_json
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 _INNER_STATUS = "ms-azureml-model-error-statuscode"
 _INNER_REASON = "ms-azureml-model-error-reason"
-_RESOLVE_SECONDS = 30.0
+_STATUS = re.compile(r"[1-5][0-9]{2}")
+_LONGEST_REQUEST_ID = 100
+"""Azure ML answers 431 to a longer one."""
 _UNREACHED = (Kind.DNS, Kind.TLS, Kind.CONNECT, Kind.DROPPED)
 
 
@@ -54,13 +57,8 @@ class ScoringEndpoint:
         self._limiter = limiter
         self._budget = budget
         self._capacity = capacity
-        self._headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "User-Agent": "aml-bridge",
-        }
-        if deployment:
-            self._headers[DEPLOYMENT_HEADER] = deployment
+        self._deployment = deployment
+        self._headers_for: tuple[str | None, httpx.Headers] | None = None
 
     @property
     def name(self) -> str:
@@ -86,34 +84,27 @@ class ScoringEndpoint:
         """One call: at most `timeout` seconds from connecting to the last byte. Raises AttemptFailed."""
         if self._capacity is not None:
             self._capacity.refresh(self._limiter)
-        target = await self._resolve()
+        target = await self._targets.current()
         loop = asyncio.get_running_loop()
         async with self._limiter.slot(deadline) as slot:
             started = loop.time()
             try:
-                async with asyncio.timeout(timeout):
-                    answer = await self._call(target, body, request_id)
-                value = _judge(answer)
-            except TimeoutError as error:
-                slot.outcome = Outcome.TIMED_OUT
-                failure = Failure(Kind.TIMED_OUT, facts={"timeout": f"{timeout:g}"})
-                raise AttemptFailed(failure, loop.time() - started) from error
-            except CallFailed as failed:
-                slot.outcome = Outcome.UNREACHED if failed.kind in _UNREACHED else Outcome.ANSWERED
-                raise AttemptFailed(Failure(failed.kind, facts=failed.facts), loop.time() - started) from failed
-            except _Refused as refused:
-                _report(slot, refused.failure)
-                raise AttemptFailed(refused.failure, loop.time() - started) from None
+                value = await self._exchange(target, body, timeout, request_id)
+            except AttemptFailed as failed:
+                _report(slot, failed.failure)
+                raise AttemptFailed(failed.failure, loop.time() - started) from failed
             slot.outcome = Outcome.ANSWERED
         return Answer(value, loop.time() - started)
 
-    async def _resolve(self) -> Target:
+    async def _exchange(self, target: Target, body: bytes, timeout: float, request_id: str) -> Json:
         try:
-            async with asyncio.timeout(_RESOLVE_SECONDS):
-                return await self._targets.current()
+            async with asyncio.timeout(timeout):
+                answer = await self._call(target, body, request_id)
         except TimeoutError as error:
-            failure = Failure(Kind.ARM_FAILED, facts={"status": f"nothing within {_RESOLVE_SECONDS:g} s"})
-            raise AttemptFailed(failure) from error
+            raise AttemptFailed(Failure(Kind.TIMED_OUT, facts={"timeout": f"{timeout:g}"})) from error
+        except CallFailed as failed:
+            raise AttemptFailed(Failure(failed.kind, facts=failed.facts)) from failed
+        return _judge(answer)
 
     async def _call(self, target: Target, body: bytes, request_id: str) -> HttpAnswer:
         answer = await self._post(target, body, request_id)
@@ -123,46 +114,59 @@ class ScoringEndpoint:
         if renewed is not None:
             answer, target = await self._post(renewed, body, request_id), renewed
         if answer.status == 401:
-            raise _Refused(Failure(Kind.UNAUTHORIZED, 401, facts={"credential_cure": target.credential_cure}))
+            raise AttemptFailed(Failure(Kind.UNAUTHORIZED, 401, facts={"credential_cure": target.credential_cure}))
         return answer
 
     async def _post(self, target: Target, body: bytes, request_id: str) -> HttpAnswer:
-        headers = dict(self._headers)
-        if target.authorization is not None:
-            headers["Authorization"] = target.authorization
+        # `stream` keeps httpx from working the headers over again; the transport adds Host and Content-Length.
+        request = httpx.Request("POST", target.uri, headers=self._headers(target), stream=httpx.ByteStream(body))
+        request.read()
         if request_id:
-            headers["x-ms-client-request-id"] = request_id
-        request = httpx.Request("POST", target.uri, headers=headers, content=body)
+            request.headers["x-ms-client-request-id"] = request_id[:_LONGEST_REQUEST_ID]
+        request.headers.encoding = "ascii"  # else httpx finds out for every header of every call
         return await send(self._transport, request, most_bytes=self._most_bytes)
 
+    def _headers(self, target: Target) -> httpx.Headers:
+        """Made once for a credential."""
+        if self._headers_for is None or self._headers_for[0] != target.authorization:
+            self._headers_for = target.authorization, _headers(target.authorization, self._deployment)
+        return self._headers_for[1]
 
-class _Refused(Exception):
-    """The endpoint answered, and the answer is no enrichment."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.kind.code)
-        self.failure = failure
+def _headers(authorization: str | None, deployment: str | None) -> httpx.Headers:
+    headers = {
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "User-Agent": "aml-bridge",
+    }
+    if deployment:
+        headers[DEPLOYMENT_HEADER] = deployment
+    if authorization is not None:
+        headers["Authorization"] = authorization
+    return httpx.Headers(headers)
 
 
 def _judge(answer: HttpAnswer) -> Json:
-    """The JSON of a success. Raises _Refused."""
+    """The JSON of a success. Raises AttemptFailed."""
     if not 200 <= answer.status < 300:
-        raise _Refused(_status_failure(answer))
+        raise AttemptFailed(_status_failure(answer))
     if not answer.is_json:
-        raise _Refused(Failure(Kind.CONTENT_TYPE, facts={"content_type": answer.content_type[:100] or "none"}))
+        raise AttemptFailed(Failure(Kind.CONTENT_TYPE, facts={"content_type": answer.content_type[:100] or "none"}))
     try:
         return parse_json(answer.body)
     except ValueError:
-        raise _Refused(Failure(Kind.INVALID_JSON)) from None
+        raise AttemptFailed(Failure(Kind.INVALID_JSON)) from None
 
 
 def _status_failure(answer: HttpAnswer) -> Failure:
-    inner = answer.headers.get(_INNER_STATUS, "")
+    inner = answer.headers.get(_INNER_STATUS, "").strip()
+    reason = answer.headers.get(_INNER_REASON, "")
     return status_failure(
         answer.status,
         text=_message(answer),
-        reason=answer.headers.get(_INNER_REASON),
-        inner=int(inner) if inner.isascii() and inner.isdigit() else None,
+        reason=reason[:LONGEST_TEXT] or None,
+        inner=int(inner) if _STATUS.fullmatch(inner) else None,
         retry_after=retry_after(answer.headers),
     )
 
@@ -180,5 +184,10 @@ def _message(answer: HttpAnswer) -> str | None:
 
 
 def _report(slot: Slot, failure: Failure) -> None:
-    slot.outcome = Outcome.PUSHED_BACK if failure.pushed_back else Outcome.ANSWERED
-    slot.retry_after = failure.retry_after if failure.pushed_back else None
+    """What the failure tells the limiter; any answer but a push-back shows that the endpoint lives."""
+    if failure.pushed_back:
+        slot.outcome, slot.retry_after = Outcome.PUSHED_BACK, failure.retry_after
+    elif failure.kind is Kind.TIMED_OUT:
+        slot.outcome = Outcome.TIMED_OUT
+    else:
+        slot.outcome = Outcome.UNREACHED if failure.kind in _UNREACHED else Outcome.ANSWERED

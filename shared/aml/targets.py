@@ -1,19 +1,25 @@
 """Where exactly does a call go, and with which credential? By address and key, or by resource id and identity."""
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import httpx
 
 from shared.aml.arm import OnlineEndpoint, ResourceManager
 from shared.aml.auth import Tokens
+from shared.aml.flights import Flight
+from shared.aml.http import is_header_value
 from shared.skills.addresses import EndpointId, ScoringHosts, is_host_under, is_loopback_url
 from shared.skills.failures import Failure, Kind
 from shared.skills.gateway import AttemptFailed
 
 _ENDPOINT_LIFETIME = 600.0
+_TOKEN_LOOKED_UP_EVERY = 60.0
+_FAILURE_LIFETIME = 10.0
+"""Seconds for which ARM is not asked again after an answer that asking again will not change."""
+_BETWEEN_RENEWALS = 5.0
+"""Seconds: where also the renewed credential is refused, a batch of a thousand does not renew it a thousand times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,7 @@ class Target:
     """One address and what to show there. `authorization` is secret."""
 
     uri: httpx.URL
-    authorization: str | None
+    authorization: str | None = field(repr=False)
     credential_cure: str
     """What to do when it is refused."""
 
@@ -44,30 +50,50 @@ class AddressedByUri:
     def __init__(
         self, uri: str, key: Callable[[], str | None] | None, *, key_setting: str | None, hosts: ScoringHosts
     ) -> None:
-        self._uri = httpx.URL(uri)
+        self._uri = uri
         self._key = key
         self._key_setting = key_setting
         self._hosts = hosts
+        self._target: Target | None = None
 
     @property
     def name(self) -> str:
-        return f"the endpoint at {self._uri.host}"
+        return f"the endpoint at {httpx.URL(self._uri).host}"
 
     async def current(self) -> Target:
-        try:
-            self._hosts.check(str(self._uri))
-        except ValueError as error:
-            raise AttemptFailed(Failure(Kind.HOST_REFUSED, facts={"cause": str(error)})) from error
-        if self._key is None:
-            return Target(self._uri, None, "it wants a key, so give the skill one")
-        value = self._key()
-        if not value:
+        authorization = None if self._key is None else f"Bearer {self._present_key(self._key)}"
+        if self._target is None or self._target.authorization != authorization:
+            self._target = Target(_checked(self._uri, self._hosts), authorization, self._cure())
+        return self._target
+
+    def _present_key(self, key: Callable[[], str | None]) -> str:
+        """As it may be sent: a line end that came along when the setting was pasted is no part of it."""
+        value = (key() or "").strip()
+        if not is_header_value(value):
             raise AttemptFailed(Failure(Kind.SETTING_MISSING, facts={"setting": self._key_setting or "of its key"}))
-        cure = f"the app setting {self._key_setting}" if self._key_setting else "the skill"
-        return Target(self._uri, f"Bearer {value}", f"its key is not accepted, so put the present one into {cure}")
+        return value
+
+    def _cure(self) -> str:
+        if self._key is None:
+            return "it wants a key, so give the skill one"
+        place = f"the app setting {self._key_setting}" if self._key_setting else "the skill"
+        return f"its key is not accepted, so put the present one into {place}"
 
     async def renewed(self, refused: Target) -> Target | None:
-        return None
+        """Another one only if the setting has changed since."""
+        target = await self.current()
+        return target if target is not refused else None
+
+
+def _checked(uri: str, hosts: ScoringHosts) -> httpx.URL:
+    """The address as it will be called. Raises AttemptFailed, with the cause, where nothing may be sent there."""
+    try:
+        hosts.check(uri)
+        url = httpx.URL(uri)
+        hosts.check(str(url))
+    except (ValueError, httpx.InvalidURL) as error:
+        raise AttemptFailed(Failure(Kind.HOST_REFUSED, facts={"cause": str(error)})) from error
+    return url
 
 
 class AddressedByResource:
@@ -93,44 +119,55 @@ class AddressedByResource:
         self._audience_domain = audience_domain
         self._hosts = hosts
         self._now = now
-        self._lock = asyncio.Lock()
+        self._flight: Flight[Target] = Flight()
         self._known: OnlineEndpoint | None = None
         self._known_until = 0.0
         self._target: Target | None = None
         self._target_until = 0.0
+        self._failure: Failure | None = None
+        self._failure_until = 0.0
+        self._may_renew_at = 0.0
 
     @property
     def name(self) -> str:
         return f"the endpoint {self._endpoint.endpoint}"
 
     async def current(self) -> Target:
-        target = self._fresh()
-        if target is None:
-            async with self._lock:
-                target = self._fresh() or await self._resolve()
-        return target
-
-    def _fresh(self) -> Target | None:
-        return self._target if self._now() < self._target_until else None
+        now = self._now()
+        if self._target is not None and now < self._target_until:
+            return self._target
+        if self._failure is not None and now < self._failure_until:
+            raise AttemptFailed(self._failure)
+        return await self._flight.join(self._find)
 
     async def renewed(self, refused: Target) -> Target | None:
-        async with self._lock:
-            if self._target is refused:
-                self._forget(refused)
-            return self._fresh() or await self._resolve()
+        if self._target is refused:
+            if self._now() < self._may_renew_at:
+                return None
+            self._may_renew_at = self._now() + _BETWEEN_RENEWALS
+            self._forget(refused)
+        return await self.current()
 
     def _forget(self, refused: Target) -> None:
-        self._target, self._target_until, self._known_until = None, 0.0, 0.0
+        self._target, self._known = None, None
         if refused.authorization is not None:
             self._tokens.forget(self._audience, refused.authorization.removeprefix("Bearer "))
 
-    async def _resolve(self) -> Target:
-        endpoint = await self._read()
-        secret, good_for = await self._secret(endpoint)
-        cure = "also with a credential fetched anew, so check the endpoint's authentication mode and this app's role on the workspace"
-        self._target = Target(httpx.URL(endpoint.scoring_uri), f"Bearer {secret}", cure)
+    async def _find(self) -> Target:
+        try:
+            endpoint = await self._read()
+            secret, good_for = await self._secret(endpoint)
+        except AttemptFailed as failed:
+            self._remember(failed.failure)
+            raise
+        cure = "check the endpoint's authentication mode and this app's role on the workspace"
+        self._target = Target(_checked(endpoint.scoring_uri, self._hosts), f"Bearer {secret}", cure)
         self._target_until = self._now() + good_for
         return self._target
+
+    def _remember(self, failure: Failure) -> None:
+        lifetime = failure.retry_after or (0.0 if failure.kind.retryable else _FAILURE_LIFETIME)
+        self._failure, self._failure_until = failure, self._now() + lifetime
 
     async def _read(self) -> OnlineEndpoint:
         if self._known is None or self._now() >= self._known_until:
@@ -146,13 +183,9 @@ class AddressedByResource:
 
     def _check_address(self, endpoint: OnlineEndpoint) -> None:
         """A key goes to the allow-list only; an Entra token only to hosts of its audience."""
-        try:
-            self._hosts.check(endpoint.scoring_uri)
-        except ValueError as error:
-            raise AttemptFailed(Failure(Kind.HOST_REFUSED, facts={"cause": str(error)})) from error
-        is_own = is_host_under(endpoint.scoring_uri, self._audience_domain)
-        is_local = self._hosts.loopback and is_loopback_url(endpoint.scoring_uri)
-        if endpoint.auth_mode == "aadtoken" and not is_own and not is_local:
+        uri = str(_checked(endpoint.scoring_uri, self._hosts))
+        is_local = self._hosts.loopback and is_loopback_url(uri)
+        if endpoint.auth_mode == "aadtoken" and not is_host_under(uri, self._audience_domain) and not is_local:
             cause = f"an Entra token for {self._audience} goes only to hosts under {self._audience_domain}"
             raise AttemptFailed(Failure(Kind.HOST_REFUSED, facts={"cause": cause}))
 
@@ -160,14 +193,17 @@ class AddressedByResource:
         """The key or token, and for how many seconds it may be used."""
         match endpoint.auth_mode:
             case "key":
-                return await self._arm.primary_key(self._endpoint), _ENDPOINT_LIFETIME
+                secret, good_for = await self._arm.primary_key(self._endpoint), _ENDPOINT_LIFETIME
             case "amltoken":
                 token = await self._arm.endpoint_token(self._endpoint)
-                return token.value, max(1.0, min(_ENDPOINT_LIFETIME, token.refresh_at - self._now()))
+                secret, good_for = token.value, min(_ENDPOINT_LIFETIME, token.refresh_at - self._now())
             case "aadtoken":
-                return await self._tokens.get(self._audience), 60.0
+                secret, good_for = await self._tokens.get(self._audience), _TOKEN_LOOKED_UP_EVERY
             case mode:
                 raise AttemptFailed(Failure(Kind.AUTH_MODE, facts={"mode": mode or "unknown"}))
+        if not is_header_value(secret):
+            raise AttemptFailed(Failure(Kind.ARM_FAILED, facts={"status": "without a credential"}))
+        return secret, max(1.0, good_for)
 
 
 def _plain(region: str) -> str:

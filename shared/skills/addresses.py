@@ -12,6 +12,8 @@ DEFAULT_SCORING_HOSTS = (
     "inference.ml.azure.cn",
 )
 _LONGEST_URI = 2048
+_HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
+"""Letters, digits, hyphens: what one parser takes for the end of a host and another for a part of it is refused."""
 _RESOURCE_ID = re.compile(
     r"/?subscriptions/(?P<subscription>[^/]+)"
     r"/resourceGroups/(?P<resource_group>[^/]+)"
@@ -106,10 +108,12 @@ class ScoringHosts:
             raise ValueError(f"only https is allowed, not {parts.scheme or 'a relative address'}")
         if _is_address(host):
             raise ValueError("an address literal is refused: name the host, and allow it in the setting SCORING_HOSTS")
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"{host!r} is not the name of a host: it has letters, digits, hyphens and dots")
         if not any(_is_under(host, suffix) for suffix in self.allowed):
             raise ValueError(
                 f"the host {host} is not on the allow-list; to allow it, add it to the app setting SCORING_HOSTS "
-                f"(now: {', '.join(self.allowed)})"
+                f"(now: {', '.join(self.allowed) or 'none'})"
             )
 
 

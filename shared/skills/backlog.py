@@ -43,7 +43,7 @@ class Backlog[T]:
             async with asyncio.timeout_at(until):
                 await self._changed.wait()
         except TimeoutError:
-            return
+            pass
 
     def add(self, items: Iterable[T]) -> None:
         """New work, done before what is still fresh."""
@@ -59,5 +59,5 @@ class Backlog[T]:
     def finish(self) -> None:
         """An item that was taken is settled, or was put back."""
         self._taken -= 1
-        if not self._taken or self._delayed:
+        if not self._taken:
             self._changed.set()

@@ -46,7 +46,8 @@ class StoredSkill:
     """The store's own mark for a conditional write; empty for what is not stored yet."""
 
     def render(self) -> dict[str, Any]:
-        return {"name": self.name, **self.document, "skill": self.name, "@odata.etag": self.etag}
+        """As GET shows it, and as a PUT takes it back: `skill` and `@odata.etag` are read-only."""
+        return {"skill": self.name, **self.document, "@odata.etag": self.etag}
 
     def definition(self) -> SkillDefinition:
         return parse_definition(self.document)
@@ -113,7 +114,7 @@ class SkillCatalog:
         if found is None:
             names = [skill.name for skill in await self._store.list()]
             known = f"there are: {', '.join(names)}" if names else "there is none yet; PUT one"
-            raise NotFound(f"no skill is called {name!r}; {known}", target=name)
+            raise NotFound(f"no skill is called {name!r}; {known}", target="skill")
         return found
 
     async def list(self) -> Sequence[StoredSkill]:
@@ -144,42 +145,46 @@ class SkillCatalog:
     ) -> StoredSkill | None:
         """The key is written before the definition that names it, and the former key removed last: a process that
         dies in between leaves a secret that nobody names, never a definition without its key."""
-        key, literal = await self._place_key(definition, current)
-        if literal is not None and key is not None and key.secret_id is not None:
-            await self._store.put_secret(key.secret_id, literal)
+        former = current.key if current else None
+        key = await self._place_key(definition, current)
         kept = {**document, "key": REDACTED} if key else document
         spelling = current.name if current else name
         skill = StoredSkill(spelling, kept, key, _etag(spelling, kept, key), now)
-        if not await self._store.save(skill, replaces=current):
-            return None
-        former = current.key.secret_id if current and current.key else None
-        if former is not None and (key is None or key.secret_id != former):
-            await self._store.delete_secret(former)
-        return skill
+        is_saved = await self._store.save(skill, replaces=current)
+        if key != former:
+            await self._drop_secret(former if is_saved else key)
+        return skill if is_saved else None
 
-    async def _place_key(
-        self, definition: SkillDefinition, current: StoredSkill | None
-    ) -> tuple[KeyPlace | None, str | None]:
-        """Where the key belongs, and its value where that has to be stored."""
+    async def _drop_secret(self, key: KeyPlace | None) -> None:
+        if key is not None and key.secret_id is not None:
+            await self._store.delete_secret(key.secret_id)
+
+    async def _place_key(self, definition: SkillDefinition, current: StoredSkill | None) -> KeyPlace | None:
+        """Where the definition's key is; a literal one has been stored there."""
         key = definition.key
         if key is None:
-            return None, None
+            return None
         if key == REDACTED:
-            return _kept_key(definition, current), None
+            return _kept_key(definition, current)
         if key.startswith("@"):
-            return KeyPlace(setting=_key_setting(key)), None
+            return KeyPlace(setting=_key_setting(key))
         if not self._allow_literal_keys:
             raise InvalidDefinition(
                 "key: a literal key is not taken here; put it into an app setting SKILL_KEY_<NAME> and write "
                 "@appsetting('SKILL_KEY_<NAME>') (the setting ALLOW_LITERAL_KEYS lifts this, on a laptop)",
                 target="key",
             )
-        former = current.key.secret_id if current and current.key else None
-        if former is not None and hmac.compare_digest(
-            (await self._store.get_secret(former) or "").encode(), key.encode()
-        ):
-            return KeyPlace(secret_id=former), None
-        return KeyPlace(secret_id=uuid4().hex), key
+        return await self._place_literal(key, current.key if current else None)
+
+    async def _place_literal(self, key: str, former: KeyPlace | None) -> KeyPlace:
+        """The former place if it holds this very key, so that a repeated PUT changes nothing; else a new one."""
+        if former is not None and former.secret_id is not None:
+            stored = await self._store.get_secret(former.secret_id)
+            if stored is not None and hmac.compare_digest(stored.encode(), key.encode()):
+                return former
+        place = KeyPlace(secret_id=uuid4().hex)
+        await self._store.put_secret(str(place.secret_id), key)
+        return place
 
     def _check_address(self, definition: SkillDefinition) -> None:
         if definition.uri is None:
@@ -196,15 +201,14 @@ class SkillCatalog:
             conditions.check(current.etag)
             if await self._store.delete(current):
                 break
-        if current.key and current.key.secret_id:
-            await self._store.delete_secret(current.key.secret_id)
+        await self._drop_secret(current.key)
 
 
 def check_name(name: str) -> str:
     """Raises InvalidName."""
     if not _NAME.fullmatch(name):
         raise InvalidName(
-            f"{name[:100]!r} is not a skill's name: it starts with a letter, holds letters, digits, _ and -, at most 63",
+            f"{name[:100]!r} is not a skill's name: it has 1 to 63 letters, digits, _ and -, and starts with a letter",
             target="skill",
         )
     return name

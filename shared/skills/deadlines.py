@@ -20,7 +20,7 @@ def caller_waits(definition: SkillDefinition, header: str | None, default: float
     except ValueError as error:
         raise BadRequest(f"the header {HEADER}: {error}", target=HEADER) from error
     if seconds <= 0:
-        raise BadRequest(f"the header {HEADER} must be longer than nothing, as PT30S is", target=HEADER)
+        raise BadRequest(f"the header {HEADER} says 0 s: send how long you wait, such as PT30S", target=HEADER)
     return min(seconds, LONGEST_DEADLINE)
 
 

@@ -6,9 +6,11 @@ Parameter names are case-sensitive; null and an empty nested `inputs` count as a
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -26,7 +28,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from shared.errors import ErrorDetail, InvalidDefinition
+from shared.errors import ErrorDetail, InvalidDefinition, InvalidExpression
 from shared.skills.addresses import EndpointId
 from shared.skills.duration import parse_duration
 from shared.skills.expressions import check_source, parse_path
@@ -39,7 +41,9 @@ LONGEST_DEADLINE = 225.0
 READ_ONLY = frozenset({"skill", "@odata.etag"})
 """Members that only an answer holds; a PUT of what GET gave ignores them."""
 
-_MOST_NODES = 200
+_MOST_FAULTS = 20
+_DEEPEST = 50
+_DEEPEST_INPUTS = 20
 
 
 class Payload(StrEnum):
@@ -88,7 +92,21 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _readable(read: Callable[[str], object]) -> AfterValidator:
+    """Takes a text as it is, once `read` accepts it."""
+
+    def check(text: str) -> str:
+        try:
+            read(text)
+        except InvalidExpression as error:
+            raise ValueError(error.message) from error
+        return text
+
+    return AfterValidator(check)
+
+
 Name = Annotated[StrictStr, AfterValidator(_identifier)]
+PathText = Annotated[StrictStr, _readable(parse_path)]
 
 
 class _Wire(BaseModel):
@@ -104,22 +122,18 @@ class SkillInput(_Wire):
     """One input: a `source`, or an object shaped in place from `sourceContext` and nested `inputs`."""
 
     name: Name
-    source: StrictStr | None = None
-    source_context: StrictStr | None = None
+    source: Annotated[StrictStr, _readable(check_source)] | None = None
+    source_context: PathText | None = None
     inputs: "tuple[SkillInput, ...]" = ()
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if self.source is not None and (self.source_context is not None or self.inputs):
             raise ValueError("source excludes sourceContext and nested inputs; keep one of the two")
-        if self.source is not None:
-            check_source(self.source)
-        elif not self.inputs:
+        if self.source is None and not self.inputs:
             raise ValueError("needs a source, or a sourceContext with nested inputs")
-        elif self.source_context is None:
+        if self.inputs and self.source_context is None:
             raise ValueError("nested inputs need a sourceContext")
-        else:
-            parse_path(self.source_context)
         _refuse_duplicates("input", [item.name for item in self.inputs])
         return self
 
@@ -162,12 +176,12 @@ class SkillDefinition(_Wire):
     odata_type: Literal["#Microsoft.Skills.Custom.AmlSkill"] = Field(ODATA_TYPE, validation_alias="@odata.type")
     name: Name | None = None
     description: StrictStr | None = None
-    context: StrictStr = "/document"
+    context: PathText = "/document"
     inputs: Annotated[tuple[SkillInput, ...], Field(min_length=1)]
     outputs: Annotated[tuple[SkillOutput, ...], Field(min_length=1)]
     uri: StrictStr | None = None
     key: Annotated[StrictStr, AfterValidator(_header_value)] | None = None
-    resource_id: StrictStr | None = None
+    resource_id: Annotated[StrictStr, _readable(EndpointId.parse)] | None = None
     region: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9 ]{1,64}$")] | None = None
     timeout: Annotated[float, _seconds(1, 230)] = DEFAULT_TIMEOUT
     """Seconds of one attempt, from connecting to the last byte."""
@@ -186,9 +200,6 @@ class SkillDefinition(_Wire):
             )
         if self.region is not None and self.resource_id is None:
             raise ValueError("region goes only with resourceId")
-        if self.resource_id is not None:
-            EndpointId.parse(self.resource_id)
-        parse_path(self.context)
         _refuse_duplicates("input", [item.name for item in self.inputs])
         _refuse_duplicates("output", [item.name for item in self.outputs])
         _refuse_duplicates("output target", [item.target for item in self.outputs])
@@ -200,9 +211,9 @@ class SkillDefinition(_Wire):
 
 
 def _refuse_duplicates(kind: str, names: list[str]) -> None:
-    twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
-    if twice is not None:
-        raise ValueError(f"the {kind} {twice!r} is there twice; names are unique")
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise ValueError(f"the {kind} {twice[0]!r} is there more than once; names are unique")
 
 
 def parse_definition(document: Mapping[str, Any]) -> SkillDefinition:
@@ -210,12 +221,16 @@ def parse_definition(document: Mapping[str, Any]) -> SkillDefinition:
     try:
         return SkillDefinition.model_validate(document)
     except ValidationError as error:
-        details = [_detail(fault) for fault in error.errors(include_url=False)]
-        first = details[0]
-        more = f" (and {len(details) - 1} more, see details)" if len(details) > 1 else ""
-        raise InvalidDefinition(
-            f"{first.target or 'the definition'}: {first.message}{more}", target=first.target, details=details
-        ) from error
+        faults = error.errors(include_url=False, include_input=False)[:_MOST_FAULTS]
+        raise _invalid([_detail(fault) for fault in faults]) from error
+
+
+def _invalid(faults: list[ErrorDetail]) -> InvalidDefinition:
+    """The error that tells the first fault, and has all of them as details."""
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more, see details)" if len(faults) > 1 else ""
+    message = f"{first.target or 'the definition'}: {first.message}{more}"
+    return InvalidDefinition(message, target=first.target, details=faults)
 
 
 def strip_definition(body: object) -> dict[str, Any]:
@@ -227,9 +242,9 @@ def strip_definition(body: object) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidDefinition("a definition is a JSON object: an AmlSkill as it stands in a skillset")
     document = {name: value for name, value in body.items() if name not in READ_ONLY}
-    faults = list(_unknown_names(document))
+    faults = list(islice(_unknown_names(document), _MOST_FAULTS))
     if faults:
-        raise InvalidDefinition(faults[0].message, target=faults[0].target, details=faults)
+        raise _invalid(faults)
     stripped: dict[str, Any] = _strip(document)
     odata_type = stripped.get("@odata.type")
     if isinstance(odata_type, str) and not odata_type.startswith("#"):
@@ -237,12 +252,14 @@ def strip_definition(body: object) -> dict[str, Any]:
     return stripped
 
 
-def _strip(value: Any) -> Any:
+def _strip(value: Any, depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        raise InvalidDefinition(f"the definition nests values more than {_DEEPEST} levels deep")
     if isinstance(value, list):
-        return [_strip(item) for item in value]
+        return [_strip(item, depth + 1) for item in value]
     if not isinstance(value, dict):
         return value
-    return {name: _strip(item) for name, item in value.items() if not _is_absent(name, item, value)}
+    return {name: _strip(item, depth + 1) for name, item in value.items() if not _is_absent(name, item, value)}
 
 
 def _is_absent(name: str, item: object, holder: dict[str, Any]) -> bool:
@@ -263,8 +280,8 @@ def _unknown_names(document: Mapping[str, Any]) -> Iterator[ErrorDetail]:
 
 
 def _unknown_in_inputs(inputs: object, place: str, depth: int = 0) -> Iterator[ErrorDetail]:
-    if depth > 20:
-        yield ErrorDetail("TooDeep", "nested inputs go at most 20 levels deep", place)
+    if depth > _DEEPEST_INPUTS:
+        yield ErrorDetail("TooDeep", f"nested inputs go at most {_DEEPEST_INPUTS} levels deep", place)
         return
     for index, item in enumerate(_listed(inputs)):
         yield from _unknown_in(item, SkillInput, f"{place}[{index}].")
@@ -273,7 +290,7 @@ def _unknown_in_inputs(inputs: object, place: str, depth: int = 0) -> Iterator[E
 
 
 def _listed(value: object) -> list[Any]:
-    return value[:_MOST_NODES] if isinstance(value, list) else []
+    return value if isinstance(value, list) else []
 
 
 def _unknown_in(document: object, model: type[BaseModel], place: str) -> Iterator[ErrorDetail]:
@@ -303,16 +320,17 @@ _WORDING = {
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
     "too_short": "needs at least one item",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}, for nothing else is served here",
+    "string_pattern_mismatch": "must match {pattern}",
 }
 
 
 def _detail(fault: Any) -> ErrorDetail:
-    kind = str(fault["type"])
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if kind == "literal_error" and fault["loc"] == ("@odata.type",):
-        message = f"only {ODATA_TYPE} is served here"
-    else:
-        message = _WORDING.get(kind, message)
+    wording = _WORDING.get(fault["type"])
+    message = wording.format_map(fault.get("ctx", {})) if wording else str(fault["msg"]).removeprefix("Value error, ")
     return ErrorDetail("InvalidParameter", message, _place(fault["loc"]))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from shared.errors import BadRequest, PayloadTooLarge
 from shared.skills.definition import OnError, SkillDefinition, SkillInput
 from shared.skills.enrichment import Prepared, describe, missing_input, prepare, score_prepared
-from shared.skills.expressions import Expression, Path, parse_path, parse_source
+from shared.skills.expressions import Expression, Path, location, parse_path, parse_source
 from shared.skills.failures import Failure
 from shared.skills.gateway import Outcome, Skill
 from shared.skills.payloads import Outputs
@@ -102,7 +102,7 @@ def _plan(shape: _Shape, root: Scope, result: EnrichedDocument) -> list[_Run]:
         scopes = root.enumerate(shape.context)
     except Missing as missing:
         result.warnings.append(
-            f"The skill was not executed, for its context {shape.context} matches nothing. {missing}"
+            f"The skill was not executed, for its context {shape.context} matches nothing: {missing}."
         )
         return []
     free = [scope for scope in scopes if _targets_are_free(shape.definition, scope, result)]
@@ -116,11 +116,15 @@ def _targets_are_free(definition: SkillDefinition, scope: Scope, result: Enriche
     """Asked before the call, so that none is made whose outputs cannot be kept."""
     taken = [output.target for output in definition.outputs if scope.node.has(output.target)]
     if taken:
-        result.errors.append(
-            f"Could not execute skill: the node {scope.node}/{taken[0]} already exists, and nodes are immutable. "
-            "Give the output another targetName."
-        )
+        result.errors.append(_conflict(scope, taken[0]))
     return not taken
+
+
+def _conflict(scope: Scope, target: str) -> str:
+    return (
+        f"Could not execute skill, for the node {location(*scope.node.place, target)} already exists and nodes are "
+        "immutable: give the output another targetName."
+    )
 
 
 def _prepare(shape: _Shape, scope: Scope) -> Prepared:
@@ -150,7 +154,7 @@ class _InputReader:
         path = item.source
         if not item.nested or not isinstance(path, Path):
             return evaluate(item.source, scope)
-        objects = [shaped for inner in scope.enumerate(path) if (shaped := self._object(item, inner)) is not None]
+        objects = [shaped for inner in scope.within(path) if (shaped := self._object(item, inner)) is not None]
         if is_many(path, scope):
             return list(objects)
         if not objects:
@@ -179,5 +183,5 @@ def _attach(definition: SkillDefinition, scope: Scope, outputs: Outputs, result:
     for output in definition.outputs:
         try:
             scope.node.add(output.target, outputs[output.name])
-        except AlreadyExists as error:
-            result.errors.append(f"Could not execute skill: {error}.")
+        except AlreadyExists:
+            result.errors.append(_conflict(scope, output.target))

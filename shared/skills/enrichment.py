@@ -56,17 +56,33 @@ async def score_prepared(
     """An outcome for each; what has no inputs is not called."""
     batch = [item.inputs for item in prepared if not isinstance(item.inputs, Failure)]
     scored = iter(await score(skill, batch, seconds, request_id))
-    return [item.inputs if isinstance(item.inputs, Failure) else next(scored) for item in prepared]
+    return [_not_called(skill, item.inputs) if isinstance(item.inputs, Failure) else next(scored) for item in prepared]
+
+
+def _not_called(skill: Skill, failure: Failure) -> Failure:
+    skill.stats.not_called(failure.kind.code)
+    return failure
 
 
 def _refuse_busy_batch(skill: Skill, outcomes: Sequence[Outcome]) -> None:
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    if not failures or len(failures) < len(outcomes) or not all(failure.kind.busy for failure in failures):
+    if not failures or len(failures) < len(outcomes) or not _is_load({failure.kind for failure in failures}):
         return
+    said = next((failure for failure in failures if failure.kind not in _UNFINISHED), failures[0])
     raise UpstreamUnavailable(
-        f"No record was scored, for the endpoint is busy; send the batch again. {describe(skill, failures[0])}",
+        f"No record was scored, so send the batch again later: {describe(skill, said)}",
         retry_after=max(_retry_after(failure) for failure in failures),
     )
+
+
+_UNFINISHED = frozenset({Kind.DEADLINE, Kind.NOT_REACHED})
+
+
+def _is_load(kinds: set[Kind]) -> bool:
+    """Whether nothing but load kept the records from being scored. What the deadline ended counts as load where others
+    were pushed back, for it may have waited for its turn at the limiter all the while; alone, only if no call began."""
+    told = kinds - _UNFINISHED
+    return all(kind.busy for kind in told) if told else Kind.DEADLINE not in kinds
 
 
 def _retry_after(failure: Failure) -> float:
@@ -109,12 +125,9 @@ async def score_inputs(skill: Skill, inputs: Json, seconds: float, request_id: s
     """
     if not isinstance(inputs, dict):
         raise BadRequest('the body is not an object of the skill\'s inputs, such as {"text": "…"}')
-    prepared = prepare(inputs, skill.definition)
-    if isinstance(prepared.inputs, Failure):
-        raise _bare_error(skill, prepared.inputs)
     if "retries" not in skill.definition.gateway.model_fields_set:
         skill = skill.with_retries(0)
-    outcome = (await score(skill, [prepared.inputs], seconds, request_id))[0]
+    [outcome] = await score_prepared(skill, [prepare(inputs, skill.definition)], seconds, request_id)
     if isinstance(outcome, Failure):
         raise _bare_error(skill, outcome)
     return outcome

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 
 from shared.errors import InvalidExpression, OperatorNotSupported
 from shared.wire import parse_json
@@ -15,8 +16,11 @@ from shared.wire import parse_json
 ROOT = "document"
 _LONGEST = 4096
 _DEEPEST = 32
+_MOST_NAMES = 100
 _ESCAPES = {"0": "~", "1": "/", "2": "#"}
 _UNESCAPES = {"~": "~0", "/": "~1", "#": "~2"}
+_ESCAPE = re.compile(r"~([012])")
+_NO_ESCAPE = re.compile(r"~(?![012])")
 
 
 class Wildcard(Enum):
@@ -70,6 +74,8 @@ def parse_path(text: str) -> Path:
     first, *rest = text.split("/")[1:] if text.startswith("/") else [""]
     if first != ROOT:
         raise InvalidExpression(f"the path {text[:200]!r} does not start with /{ROOT}")
+    if len(rest) > _MOST_NAMES:
+        raise InvalidExpression(f"a path has at most {_MOST_NAMES} names after /{ROOT}")
     position = len(ROOT) + 2
     tokens: list[Token] = []
     for part in rest:
@@ -85,14 +91,12 @@ def _parse_token(part: str, position: int, text: str) -> Token:
         return Wildcard(part)
     if not part:
         raise InvalidExpression(f"the path {text[:200]!r} has an empty name at position {position}")
-    pieces = part.split("~")
-    for piece in pieces[1:]:
-        if piece[:1] not in _ESCAPES:
-            raise InvalidExpression(
-                f"the path {text[:200]!r} has a ~ at position {position + part.index('~')} that is no escape: "
-                "~0 is ~, ~1 is /, ~2 is #"
-            )
-    return pieces[0] + "".join(_ESCAPES[piece[0]] + piece[1:] for piece in pieces[1:])
+    if fault := _NO_ESCAPE.search(part):
+        raise InvalidExpression(
+            f"the path {text[:200]!r} has a ~ at position {position + fault.start()} that is no escape: "
+            "~0 is ~, ~1 is /, ~2 is #"
+        )
+    return _ESCAPE.sub(lambda escape: _ESCAPES[escape[1]], part)
 
 
 def parse_source(text: str) -> Expression:
@@ -134,7 +138,7 @@ class _Reader:
         value = self._value(0)
         self._skip_space()
         if self._at < len(self._text):
-            raise self._unexpected("an end")
+            raise self._unexpected("the end")
         return value
 
     def _value(self, depth: int) -> Expression:
@@ -168,7 +172,9 @@ class _Reader:
             escaped = re.sub(r"\\(.)|\"", _as_json_escape, inner, flags=re.DOTALL)
             return Literal(str(parse_json(f'"{escaped}"')))
         except ValueError as error:
-            raise InvalidExpression(f"the string at position {match.start()} has an escape that is none") from error
+            raise InvalidExpression(
+                f"the string at position {match.start()} cannot be read: its escapes are those of JSON, such as \\n and \\u00e9"
+            ) from error
 
     def _path(self) -> Path:
         end = self._text.find(")", self._at)
@@ -210,7 +216,12 @@ class _Reader:
 
 def _number(match: re.Match[str]) -> Literal:
     text = match[0]
-    return Literal(int(text) if re.fullmatch(r"-?[0-9]+", text) else float(text))
+    if re.fullmatch(r"-?[0-9]+", text):
+        return Literal(int(text))
+    number = float(text)
+    if not isfinite(number):
+        raise InvalidExpression(f"the number {text[:50]} at position {match.start()} is too large")
+    return Literal(number)
 
 
 def _as_json_escape(match: re.Match[str]) -> str:

@@ -49,7 +49,7 @@ class Kind(Enum):
     )
     UNAUTHORIZED = _Row(
         "EndpointUnauthorized",
-        "{endpoint} answered 401 also after the credential was renewed: {credential_cure}.",
+        "{endpoint} answered 401: {credential_cure}.",
     )
     FORBIDDEN = _Row(
         "EndpointForbidden",
@@ -80,25 +80,25 @@ class Kind(Enum):
     )
     THROTTLED = _Row(
         "EndpointThrottled",
-        "{endpoint} answered {outer}429 (too many calls at once) {attempts}: add instances or raise its concurrency, "
+        "{endpoint} answered {outer}429 (too many calls at once){attempts}: add instances or raise its concurrency, "
         "lower degreeOfParallelism, or give the gateway more time.",
         busy=True,
         bare_status=429,
     )
     UNAVAILABLE = _Row(
         "EndpointUnavailable",
-        "{endpoint} answered {outer}503 (no capacity) {attempts}: wait for it to scale up, or add instances.",
+        "{endpoint} answered {outer}503 (no capacity){attempts}: wait for it to scale up, or add instances.",
         busy=True,
         bare_status=503,
     )
     BAD_GATEWAY = _Row(
         "EndpointBadGateway",
-        "{endpoint} answered {outer}502 {attempts}: its container crashed or restarts, so read the deployment's logs "
+        "{endpoint} answered {outer}502{attempts}: its container crashed or restarts, so read the deployment's logs "
         "(az ml online-deployment get-logs).",
     )
     GATEWAY_TIMEOUT = _Row(
         "EndpointGatewayTimeout",
-        "{endpoint} answered {outer}504 {attempts}: "
+        "{endpoint} answered {outer}504{attempts}: "
         "the model was too slow for the endpoint's own limit, so raise its request timeout.",
     )
     MODEL_FAILED = _Row(
@@ -146,6 +146,7 @@ class Kind(Enum):
         "AttemptTimedOut",
         "{endpoint} gave no complete answer within the skill's timeout of {timeout} s: "
         "raise timeout, make the model faster, or send smaller inputs.",
+        bare_status=504,
     )
     DEADLINE = _Row(
         "DeadlineReached",
@@ -204,6 +205,12 @@ class Kind(Enum):
         "or raise the app setting MAX_SCORING_ANSWER_BYTES.",
         rejected=True,
     )
+    NO_PREDICTIONS = _Row(
+        "NoPredictions",
+        "{endpoint} answered without a list of predictions, which the skill's gateway.payload asks for: make the scoring "
+        "script return an array, one item per record and in order, or an object with that array as predictions.",
+        rejected=True,
+    )
     OUTPUT_MISSING = _Row(
         "OutputMissing",
         "The answer of {endpoint} lacks the output {output}: "
@@ -221,6 +228,10 @@ class Kind(Enum):
         "KeySettingMissing",
         "The app setting {setting} with the key of {endpoint} has no value: set it, or mend the skill's key.",
     )
+    KEY_MISSING = _Row(
+        "KeyMissing",
+        "The key of {endpoint} is no longer stored: save the skill again with its key.",
+    )
     TOKEN_FAILED = _Row(
         "IdentityFailed",
         "This app's identity got no token for {audience}: "
@@ -234,7 +245,7 @@ class Kind(Enum):
     )
     ARM_NOT_FOUND = _Row(
         "EndpointDoesNotExist",
-        "Azure Resource Manager knows no endpoint {endpoint}: check the skill's resourceId ({scope}).",
+        "Azure Resource Manager does not know {endpoint}: check the skill's resourceId ({scope}).",
     )
     ARM_FAILED = _Row(
         "ResourceManagerFailed",
@@ -260,7 +271,8 @@ class Kind(Enum):
     )
     AUTH_MODE = _Row(
         "AuthModeUnsupported",
-        "{endpoint} has the authentication mode {mode}, which is none of key, aml_token and aad_token.",
+        "{endpoint} has the authentication mode {mode}, which is not served here: "
+        "recreate it with key, aml_token or aad_token.",
     )
 
     @property
@@ -339,7 +351,7 @@ def status_failure(
         kind = _MODEL_STATUSES.get(inner or 0, Kind.MODEL_FAILED)
         facts: dict[str, object] = {
             "outer": "424 for the model's " if inner else "",
-            "reason": f" ({reason})" if reason else "",
+            "reason": f" ({_clean(reason)})" if reason else "",
         }
         return Failure(
             kind, inner or status, wrapped=inner is not None, text=text, retry_after=retry_after, facts=facts
@@ -351,7 +363,7 @@ def status_failure(
 
 
 class _Facts(dict[str, object]):
-    """A fact that is not known is left out of the sentence, for a message must never fail."""
+    """A fact that is not known is left out of the sentence: writing a message must never fail."""
 
     def __missing__(self, key: str) -> str:
         return ""
@@ -360,22 +372,25 @@ class _Facts(dict[str, object]):
 def sentence(failure: Failure, endpoint: str, detail: ErrorText = ErrorText.TEXT) -> str:
     """One sentence, cause then cure. `detail` says how much of the endpoint's answer it repeats."""
     if detail is ErrorText.NONE and failure.status is not None:
-        return f"{endpoint} did not enrich this record ({failure.kind.code}): look the code up in this app's documentation of errors."
+        return _capitalized(
+            f"{endpoint} did not enrich this record ({failure.kind.code}): look the code up in this app's documentation of errors."
+        )
     text = _clean(failure.text) if detail is ErrorText.TEXT and failure.text else ""
     facts = _Facts(
         {"credential_cure": "set its present key in the skill", **failure.facts},
         endpoint=endpoint,
         status=failure.status,
-        text=f" ({text!r})" if text else "",
-        attempts=_times(failure.attempts),
+        text=f' ("{text}")' if text else "",
+        attempts=f" at the last of {failure.attempts} attempts" if failure.attempts > 1 else "",
     )
     if detail is not ErrorText.TEXT:
         facts["reason"] = ""
-    return str(failure.kind.value.sentence).format_map(facts)
+    return _capitalized(str(failure.kind.value.sentence).format_map(facts))
 
 
-def _times(attempts: int) -> str:
-    return {1: "once", 2: "twice"}.get(attempts, f"{attempts} times")
+def _capitalized(text: str) -> str:
+    """`text` with a capital first letter: an endpoint's name often begins a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def _clean(text: str) -> str:

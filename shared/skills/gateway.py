@@ -86,6 +86,8 @@ class _Call:
     """Which of the batch's records it carries."""
     attempts: int = 0
     retries: int = 0
+    pushed_back: bool = False
+    """By its last attempt: that says more of the next one, should the deadline abort it, than the deadline does."""
 
     def halves(self) -> "Iterator[_Call]":
         middle = len(self.indexes) // 2
@@ -105,7 +107,9 @@ class _Batch:
         self._seconds = seconds
         self._request_id = request_id
         self._answers_before = skill.endpoint.answers
-        self._outcomes: list[Outcome | None] = [None] * len(batch)
+        self._outcomes: list[Outcome] = [self._deadline_failure(Kind.NOT_REACHED)] * len(batch)
+        self._aborted = self._deadline_failure(Kind.DEADLINE)
+        self._given_up: list[tuple[_Call, Failure]] = []
         self._keys = [result_key(inputs, skill.version) for inputs in batch] if skill.results is not None else []
 
     @property
@@ -113,41 +117,50 @@ class _Batch:
         return self._skill.definition.gateway
 
     async def run(self) -> list[Outcome]:
-        self._skill.stats.records += len(self._batch)
-        self._recall()
-        self._backlog = Backlog(self._calls())
-        workers = min(self._skill.definition.degree_of_parallelism, len(self._batch))
+        stats = self._skill.stats
+        stats.records += len(self._batch)
+        calls = self._calls(self._recall())
+        self._backlog = Backlog(calls)
+        await self._slide(min(self._skill.definition.degree_of_parallelism, len(calls)))
+        for outcome in self._outcomes:
+            if isinstance(outcome, Failure):
+                stats.error(outcome.kind.code)
+        return self._outcomes
+
+    async def _slide(self, workers: int) -> None:
+        """Until all is done, or the deadline."""
         try:
             async with asyncio.timeout_at(self._deadline), asyncio.TaskGroup() as group:
                 for _ in range(workers):
                     group.create_task(self._work())
         except TimeoutError:
             pass
-        return [self._end(outcome) for outcome in self._outcomes]
+        except BaseExceptionGroup as errors:
+            # A fault of ours, no failed call: the rim shall see it, not the group.
+            raise errors.exceptions[0] from None
 
-    def _recall(self) -> None:
+    def _recall(self) -> list[int]:
+        """Take what is remembered; the indexes that remain."""
         if self._skill.results is None:
-            return
+            return list(range(len(self._batch)))
+        todo: list[int] = []
         for index, key in enumerate(self._keys):
-            if (known := self._skill.results.get(key)) is not None:
+            if (known := self._skill.results.get(key)) is None:
+                todo.append(index)
+            else:
                 self._outcomes[index] = known
-                self._skill.stats.remembered += 1
+        self._skill.stats.remembered += len(self._batch) - len(todo)
+        return todo
 
-    def _calls(self) -> Iterator[_Call]:
-        todo = [index for index, outcome in enumerate(self._outcomes) if outcome is None]
+    def _calls(self, todo: Sequence[int]) -> list[_Call]:
         size = self._gateway.max_records_per_call
-        return (_Call(todo[start : start + size]) for start in range(0, len(todo), size))
-
-    def _end(self, outcome: Outcome | None) -> Outcome:
-        if outcome is None:
-            outcome = self._deadline_failure(Kind.NOT_REACHED)
-        if isinstance(outcome, Failure):
-            self._skill.stats.error(outcome.kind.code)
-        return outcome
+        return [_Call(todo[start : start + size]) for start in range(0, len(todo), size)]
 
     async def _work(self) -> None:
         while (call := await self._backlog.take()) is not None:
             await self._attempt(call)
+            if self._given_up and self._endpoint_lives:
+                self._resume()
             self._backlog.finish()
 
     async def _attempt(self, call: _Call) -> None:
@@ -175,16 +188,17 @@ class _Batch:
     def _begin(self, call: _Call) -> None:
         """Count the attempt; what is still in flight at the deadline has already got its outcome."""
         call.attempts += 1
-        if call.attempts > 1:
+        if call.attempts == 1:
+            self._skill.endpoint.budget.earn()
+        else:
             self._skill.stats.retries += 1
-            return
-        self._skill.endpoint.budget.earn()
-        self._keep(call, self._deadline_failure(Kind.DEADLINE))
+        if not call.pushed_back:
+            self._keep(call, self._aborted)
 
     def _keep(self, call: _Call, failure: Failure) -> None:
         """The outcome of the call's records, until a later attempt gives a better one."""
         for index in call.indexes:
-            self._outcomes[index] = replace(failure, attempts=call.attempts)
+            self._outcomes[index] = failure
 
     def _settle_answer(self, call: _Call, value: Json) -> None:
         try:
@@ -198,16 +212,33 @@ class _Batch:
                 self._skill.results.put(self._keys[index], outcome)
 
     def _settle_failure(self, call: _Call, failure: Failure) -> None:
-        self._keep(call, failure)
+        call.pushed_back = failure.pushed_back
+        self._keep(call, replace(failure, attempts=call.attempts))
         again = self._decide(call, failure)
         if again is not None:
             call.retries += again.counts
             self._backlog.delay(call, again.delay)
         elif failure.kind.rejected and len(call.indexes) > 1:
+            # Which of them is to blame is not known yet, so none is blamed should the deadline come first.
+            self._keep(call, self._aborted)
             self._backlog.add(call.halves())
+        elif failure.pushed_back and not self._endpoint_lives:
+            self._given_up.append((call, failure))
+
+    @property
+    def _endpoint_lives(self) -> bool:
+        return self._skill.endpoint.answers > self._answers_before
+
+    def _resume(self) -> None:
+        """The endpoint has answered: what was given up because it answered nobody met only a busy moment."""
+        given_up, self._given_up = self._given_up, []
+        for call, failure in given_up:
+            again = self._decide(call, failure)
+            if again is not None:
+                self._backlog.delay(call, again.delay)
 
     def _decide(self, call: _Call, failure: Failure) -> Again | None:
         endpoint = self._skill.endpoint
-        tried = Tried(call.attempts, call.retries, endpoint_lives=endpoint.answers > self._answers_before)
+        tried = Tried(call.attempts, call.retries, endpoint_lives=self._endpoint_lives)
         remaining = self._deadline - asyncio.get_running_loop().time()
         return decide(failure, tried, self._gateway, endpoint.budget, remaining=remaining, draw=self._skill.draw)

@@ -46,11 +46,7 @@ def decode(answer: Json, count: int, definition: SkillDefinition) -> list[Output
         return [_outputs(answer, definition)]
     predictions = answer.get("predictions") if isinstance(answer, dict) else answer
     if not isinstance(predictions, list):
-        raise AnswerRejected(
-            _not_an_object(answer)
-            if not isinstance(answer, dict)
-            else _failure(Kind.OUTPUT_MISSING, output="predictions")
-        )
+        raise AnswerRejected(Failure(Kind.NO_PREDICTIONS))
     if len(predictions) != count:
         raise AnswerRejected(_failure(Kind.WRONG_COUNT, got=len(predictions), sent=count))
     return [_prediction(prediction, definition) for prediction in predictions]

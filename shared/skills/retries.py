@@ -91,14 +91,14 @@ def decide(
     delay = max(backoff(tried.attempts, draw), failure.retry_after or 0.0)
     if delay >= remaining:
         return None
-    if failure.pushed_back and tried.endpoint_lives and tried.attempts < _MOST_ATTEMPTS:
-        return Again(delay, counts=False)
+    if failure.pushed_back and tried.endpoint_lives:
+        return Again(delay, counts=False) if tried.attempts < _MOST_ATTEMPTS else None
     if tried.retries >= gateway.retries or not budget.spend():
         return None
     return Again(delay, counts=True)
 
 
 def _may_pass(failure: Failure, gateway: Gateway) -> bool:
-    if failure.status is not None and not failure.kind.retryable:
-        return failure.status in gateway.retry_statuses
-    return failure.kind.retryable
+    if failure.status is None:
+        return failure.kind.retryable
+    return failure.status in gateway.retry_statuses or (failure.wrapped and 424 in gateway.retry_statuses)

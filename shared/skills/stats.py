@@ -30,6 +30,11 @@ class SkillStats:
         """A record ended without enrichment."""
         self._errors[code] += 1
 
+    def not_called(self, code: str) -> None:
+        """A record ended before any call, for there was nothing to send."""
+        self.records += 1
+        self.error(code)
+
     def percentile(self, share: float) -> float | None:
         """Seconds below which `share` (0 to 1) of the last calls stayed; None before the first."""
         ordered = sorted(self._seconds)

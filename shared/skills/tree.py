@@ -64,7 +64,11 @@ class Node:
         return node
 
     def has(self, name: str) -> bool:
-        return name in self._added or (isinstance(self._value, dict) and name in self._value)
+        try:
+            self.child(name)
+        except Missing:
+            return False
+        return True
 
     def add(self, name: str, value: Json) -> None:
         """Make `value` a child. Raises AlreadyExists: nodes are immutable."""
@@ -113,6 +117,11 @@ class Scope:
                 break
             shared += 1
         return Scope(self.tokens[:shared], self.nodes[: shared + 1]), path.tokens[shared:]
+
+    def within(self, path: Path) -> "list[Scope]":
+        """As `enumerate`; but this scope itself where `path` leads to its node or one above, so that what is read
+        from there on stays bound. Raises Missing."""
+        return self.enumerate(path) if self.bind(path)[1] else [self]
 
     def _into(self, token: Token, node: Node) -> "Scope":
         return Scope((*self.tokens, token), (*self.nodes, node))

@@ -69,7 +69,7 @@ def _batch_size(definition: SkillDefinition, waits: float, measured: Measured, m
     """Records that the gateway scores in half of the time it has, at its own parallelism."""
     seconds = measured.seconds or min(_UNMEASURED_SECONDS, definition.timeout)
     calls = usable_seconds(waits) * _calls_at_once(definition, measured) / seconds / _HEADROOM
-    return max(1, min(int(calls * definition.gateway.max_records_per_call), most_records, _DEFAULT_BATCH))
+    return max(1, int(min(calls * definition.gateway.max_records_per_call, most_records, _DEFAULT_BATCH)))
 
 
 def _calls_at_once(definition: SkillDefinition, measured: Measured) -> float:

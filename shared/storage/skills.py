@@ -8,10 +8,11 @@ from azure.data.tables.aio import TableServiceClient
 
 from shared.skills.catalog import KeyPlace, StoredSkill
 from shared.storage.tables import Row, Table
+from shared.wire import json_bytes
 
 _PARTITION = "skill"
-_CHUNK = 30_000
-"""Characters in one column; a string property holds 32 K UTF-16 units, and ours are ASCII."""
+_CHUNK = 16_000
+"""Characters in one column: a string property holds 32 K UTF-16 units, and a character may take two."""
 
 
 class TableSkillStore:
@@ -49,7 +50,7 @@ class TableSkillStore:
 
 
 def _columns(skill: StoredSkill) -> dict[str, str | datetime]:
-    text = json.dumps(skill.document, separators=(",", ":"))
+    text = json_bytes(skill.document).decode()
     chunks = {f"Document{start // _CHUNK}": text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)}
     key = {"KeySetting": skill.key.setting or "", "KeySecret": skill.key.secret_id or ""} if skill.key else {}
     return {"Name": skill.name, "ETag": skill.etag, "UpdatedAt": skill.updated_at, **key, **chunks}

@@ -10,12 +10,13 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
+    ClientAuthenticationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import UpdateMode
+from azure.data.tables import TableErrorCode, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.errors import ConfigurationError, StorageUnavailable
@@ -40,9 +41,9 @@ def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> Ta
     """The account's client. Raises ConfigurationError, which names the settings."""
     try:
         if connection:
-            return TableServiceClient.from_connection_string(_spelled_out(connection))
+            return TableServiceClient.from_connection_string(_spelled_out(connection), **_PATIENCE)
         if endpoint:
-            return TableServiceClient(endpoint, credential=credential())
+            return TableServiceClient(endpoint, credential=credential(), **_PATIENCE)
     except ValueError as error:
         raise ConfigurationError("the app setting BRIDGE_STORAGE is not a storage connection string") from error
     raise ConfigurationError(
@@ -50,6 +51,16 @@ def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> Ta
         "BRIDGE_STORAGE__tableServiceUri for use with this app's identity"
     )
 
+
+_PATIENCE: dict[str, float] = {
+    "connection_timeout": 1.5,
+    "read_timeout": 10,
+    "retry_total": 2,
+    "retry_connect": 1,
+    "retry_backoff_factor": 0.3,
+    "retry_backoff_max": 2,
+}
+"""A storage that is away is told within three seconds; the SDK's own is five minutes for an address that swallows."""
 
 _EMULATOR_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -96,7 +107,9 @@ class Table:
         entity = _entity(partition, row, values)
         try:
             await self._making_table(lambda: self._client.create_entity(entity))
-        except ResourceExistsError:
+        except ResourceExistsError as error:
+            if getattr(error, "error_code", None) != TableErrorCode.ENTITY_ALREADY_EXISTS:
+                raise _unavailable(self.name, error) from error  # the table is being deleted, say
             return False
         return True
 
@@ -156,16 +169,14 @@ def _entity(partition: str, row: str, values: Values) -> dict[str, Any]:
 
 def _unavailable(table: str, error: AzureError) -> StorageUnavailable:
     """What went wrong, without the SDK's text: that can hold an address with a signature."""
-    if isinstance(error, HttpResponseError) and error.status_code in (401, 403):
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    if isinstance(error, ClientAuthenticationError) or status in (401, 403):
+        refused = f"refused this app at the table {table} ({status})" if status else "has no credential from this app"
         return StorageUnavailable(
-            f"table storage refused this app at the table {table} ({error.status_code}): give its identity the role "
-            "Storage Table Data Contributor on the account, or mend the connection string in BRIDGE_STORAGE"
+            f"table storage {refused}: give the app's identity the role Storage Table Data Contributor on the account, "
+            "or mend the connection string in BRIDGE_STORAGE (or AzureWebJobsStorage)"
         )
-    status = (
-        f"answered {error.status_code}"
-        if isinstance(error, HttpResponseError) and error.status_code
-        else "did not answer"
-    )
+    answered = f"answered {status}" if status else "did not answer"
     return StorageUnavailable(
-        f"table storage {status} at the table {table}; try again, and check the account's network rules"
+        f"table storage {answered} at the table {table}; try again, and check the account's network rules"
     )

@@ -11,6 +11,7 @@ import azure.functions as func
 
 from shared.app import Services, get_services
 from shared.errors import BadRequest, BridgeError, ErrorDetail, PayloadTooLarge, UnsupportedApiVersion
+from shared.skills.addresses import is_loopback_url
 from shared.skills.catalog import Conditions
 from shared.wire import json_bytes
 
@@ -48,10 +49,16 @@ def answers(handler: Handler) -> Handler:
                 BridgeError(f"something failed in this app that should not; its log has the request {request}")
             )
         response.headers["x-ms-request-id"] = request
-        response.headers["api-version"] = req.params.get("api-version") or API_VERSIONS[0]
+        response.headers["api-version"] = _version(req)
         return response
 
     return rim
+
+
+def _version(req: func.HttpRequest) -> str:
+    """The one asked for, if it is one of ours: what else a caller writes does not come back in a header."""
+    asked = req.params.get("api-version")
+    return asked if asked in API_VERSIONS else API_VERSIONS[0]
 
 
 def _check_version(req: func.HttpRequest) -> None:
@@ -119,7 +126,9 @@ def base_url(req: func.HttpRequest, services: Services) -> str:
     settings = services.settings
     if settings.PUBLIC_BASE_URL:
         return settings.PUBLIC_BASE_URL.rstrip("/")
-    if settings.WEBSITE_HOSTNAME:
+    # Core Tools sets it as well, to an address that has no TLS. In Azure it is always set, so that no caller's
+    # Host header decides where a skillset will send its documents.
+    if settings.WEBSITE_HOSTNAME and not is_loopback_url(f"//{settings.WEBSITE_HOSTNAME}"):
         return f"https://{settings.WEBSITE_HOSTNAME}"
     return "/".join(req.url.split("/", 3)[:3])
 

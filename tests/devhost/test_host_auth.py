@@ -66,18 +66,28 @@ def test_the_header_wins_over_the_query(host: Host) -> None:
     assert host.call("GET", f"/api/keyed?code={HOST}", headers={"x-functions-key": "wrong"}).status == 401
 
 
-def test_keys_that_are_not_set_are_made_and_told_once(storage: str, tmp_path: Path) -> None:
-    with hosting(
-        SAMPLE,
-        AzureWebJobsStorage=storage,
-        BRIDGE_DATA=str(tmp_path),
-        BRIDGE_AUTH="on",
-        TICK="0 0 4 * * *",
-        OUT_QUEUE="auth-out",
-    ) as host:
+OWN_KEY_APP = """
+import os
+import azure.functions as func
+app = func.FunctionApp()
+
+@app.route(route="keyed")
+def keyed(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse(os.environ["BRIDGE_KEY"])
+
+@app.route(route="master", auth_level="ADMIN")
+def master(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("in")
+"""
+
+
+def test_keys_that_are_not_set_are_made_and_told_once_to_the_app_too(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text('{"version": "2.0"}')
+    (tmp_path / "function_app.py").write_text(OWN_KEY_APP)
+    with hosting(tmp_path, BRIDGE_AUTH="on") as host:
         told = dict(line.removeprefix("devhost ").split("=", 1) for line in host.out if "KEY=" in line)
 
         assert sorted(told) == ["BRIDGE_KEY", "BRIDGE_MASTER_KEY"]
         assert len(told["BRIDGE_KEY"]) > 30
-        assert host.get(f"/api/keyed?code={told['BRIDGE_KEY']}").status == 200
+        assert host.get(f"/api/keyed?code={told['BRIDGE_KEY']}").body.decode() == told["BRIDGE_KEY"]
         assert host.get(f"/api/master?code={told['BRIDGE_MASTER_KEY']}").status == 200

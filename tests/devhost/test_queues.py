@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from azure.storage.queue.aio import QueueClient
 
-from devhost.queues import Limits, Listener, Wakes, open_queue, polling_waits
+from devhost.protos import TypedData
+from devhost.queues import Limits, Listener, QueueOutputs, Wakes, open_queue, polling_waits
 from devhost.settings import QueueOptions
 from tests.devhost.fakes import FAILED, FakeWorker, make_caller, queue_function
 
@@ -15,14 +16,14 @@ PLAIN = QueueOptions(message_encoding="none", max_dequeue_count=2)
 
 
 def test_waits_grow_from_100_ms_twofold_to_the_longest() -> None:
-    waits = list(itertools.islice(polling_waits(2.0, chance=lambda: 0.5), 8))
+    waits = list(itertools.islice(polling_waits(0.1, 2.0, chance=lambda: 0.5), 8))
 
     assert waits == pytest.approx([0.1, 0.2, 0.3, 0.5, 0.9, 1.7, 2.0, 2.0])
 
 
 def test_waits_are_spread_by_a_fifth() -> None:
-    low = list(itertools.islice(polling_waits(60, chance=lambda: 0.0), 4))
-    high = list(itertools.islice(polling_waits(60, chance=lambda: 1.0), 4))
+    low = list(itertools.islice(polling_waits(0.1, 60, chance=lambda: 0.0), 4))
+    high = list(itertools.islice(polling_waits(0.1, 60, chance=lambda: 1.0), 4))
 
     assert low == pytest.approx([0.1, 0.18, 0.26, 0.42])
     assert high == pytest.approx([0.1, 0.22, 0.34, 0.58])
@@ -44,9 +45,9 @@ def test_threshold_is_half_the_batch_for_each_processor_unless_set(
 
 
 async def listen(
-    queue: QueueClient, worker: FakeWorker, limits: Limits, *, until: asyncio.Event, poison: QueueClient | None = None
+    queue: QueueClient, worker: FakeWorker, limits: Limits, *, until: asyncio.Event, wakes: Wakes | None = None
 ) -> None:
-    listener = Listener(queue_function(), make_caller(worker), queue, poison, PLAIN, limits, Wakes())
+    listener = Listener(queue_function(), make_caller(worker), queue, None, PLAIN, limits, wakes or Wakes())
     await listener.run(until)
     await listener.drain(5)
 
@@ -67,7 +68,7 @@ async def test_a_message_stays_ours_while_its_call_outlasts_the_lease(storage: s
         await look.send_message("long")
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(listen(queue, worker, replace(LIMITS, lease=2.0), until=stop))
+            group.create_task(listen(queue, worker, replace(LIMITS, threshold=4, lease=2.0), until=stop))
             group.create_task(stop_after(3.2, stop))
 
         assert len(worker.calls) == 1
@@ -115,3 +116,20 @@ async def test_a_failure_without_a_poison_queue_leaves_the_message_hidden(storag
         assert len(worker.calls) == 2  # maxDequeueCount
         assert (await look.get_queue_properties()).approximate_message_count == 1
         assert await look.peek_messages() == []
+
+
+async def test_an_output_of_the_same_host_wakes_the_listener_at_once(storage: str) -> None:
+    wakes, stop = Wakes(), asyncio.Event()
+    worker = FakeWorker(during=stop.set)
+    [output] = queue_function("woken").outputs
+    outputs = QueueOutputs(lambda binding: open_queue(storage, binding.queue_name), PLAIN, wakes)
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        # Looks once, finds no queue, and would look again after a minute.
+        slow = Limits(batch=4, threshold=0, longest_wait=60, first_wait=60)
+        group.create_task(listen(open_queue(storage, output.queue_name), worker, slow, until=stop, wakes=wakes))
+        await asyncio.sleep(0.3)
+        await outputs.put(output, TypedData(string="awake"))
+    await outputs.close()
+
+    assert [call.data.content for call in worker.calls] == ["awake"]

@@ -1,5 +1,6 @@
 """Timers on a clock that stands still until it is slept on."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -175,3 +176,24 @@ async def test_a_status_outlives_the_host_in_a_file_and_a_broken_file_is_none(tm
     assert await FileStatuses(tmp_path).read("other") is None
     (tmp_path / "timers" / "tick.json").write_text('{"Last": "soon"')
     assert await FileStatuses(tmp_path).read("tick") is None
+
+
+async def test_a_tick_that_came_early_does_not_come_twice() -> None:
+    stop, statuses = asyncio.Event(), FakeStatuses()
+    # At the start, when the wait is over, and then half a second back: the clock was set.
+    readings = iter([NOON, NOON + HOUR, NOON + HOUR - timedelta(seconds=0.5)])
+    clock = Clock(UTC, lambda: next(readings))
+    caller = make_caller(FakeWorker(during=stop.set))
+
+    await Timer(timer_function(), HOURLY, caller, statuses, clock).run(stop)
+
+    assert statuses.stored["tick"].next == NOON + 2 * HOUR
+
+
+def test_a_status_that_the_real_host_wrote_is_read() -> None:
+    text = (
+        '{"Last":"0001-01-01T00:00:00","Next":"2026-11-21T13:00:00+01:00",'
+        '"LastUpdated":"2026-11-21T12:00:00.1234567+00:00"}'
+    )
+
+    assert Status.read(text) == Status(NEVER, NOON, NOON.replace(microsecond=123456))
