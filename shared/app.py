@@ -4,6 +4,7 @@ The only maker of clients. SDKs are imported where they are first needed, so tha
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -181,4 +182,6 @@ class Services:
 @lru_cache(maxsize=1)
 def get_services() -> Services:
     """The process's services. Raises ConfigurationError."""
+    # The SDKs log the address of every request, which names rows.
+    logging.getLogger("azure").setLevel(logging.WARNING)
     return Services(os.environ)

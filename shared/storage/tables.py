@@ -44,15 +44,17 @@ def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> Ta
             return TableServiceClient.from_connection_string(_spelled_out(connection), **_PATIENCE)
         if endpoint:
             return TableServiceClient(endpoint, credential=credential(), **_PATIENCE)
-    except ValueError as error:
-        raise ConfigurationError("the app setting BRIDGE_STORAGE is not a storage connection string") from error
+    except ValueError:
+        raise ConfigurationError(
+            "the app setting BRIDGE_STORAGE (or AzureWebJobsStorage) is not a storage connection string"
+        ) from None  # the SDK's own error may hold the key
     raise ConfigurationError(
         "no storage is configured: set BRIDGE_STORAGE (or AzureWebJobsStorage) to a connection string, or "
         "BRIDGE_STORAGE__tableServiceUri for use with this app's identity"
     )
 
 
-_PATIENCE: dict[str, float] = {
+_PATIENCE: dict[str, Any] = {
     "connection_timeout": 1.5,
     "read_timeout": 10,
     "retry_total": 2,

@@ -128,9 +128,19 @@ def hosting(app: Path, *options: str, **env: str) -> Iterator[Host]:
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(20)
+        end(process, patience=20)
         for reader in readers:
             reader.join()
+
+
+def end(process: "subprocess.Popen[Any]", patience: float) -> None:
+    """Leaves no process behind, also where the host under test does not end by itself."""
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 def read_lines(stream: IO[str] | None, lines: list[str], ready: "queue.Queue[str] | None") -> None:
@@ -184,7 +194,7 @@ def azurite() -> Iterator[str]:
         )
     finally:
         process.terminate()
-        process.wait(10)
+        end(process, patience=10)
 
 
 def free_port() -> int:
