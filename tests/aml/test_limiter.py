@@ -78,8 +78,10 @@ async def test_first_come_first_served() -> None:
     limiter, order = Limiter(), list[int]()
 
     async def numbered(number: int) -> None:
-        await call(limiter)
-        order.append(number)
+        async with limiter.slot(FAR) as slot:
+            order.append(number)
+            await asyncio.sleep(0.1)
+            slot.outcome = Outcome.ANSWERED
 
     await asyncio.gather(*(numbered(number) for number in range(50)))
 

@@ -1,5 +1,7 @@
 """The window's decisions, with the time handed in."""
 
+from collections import deque
+
 import pytest
 
 from shared.aml.limiter import (
@@ -15,14 +17,38 @@ from shared.aml.limiter import (
 ROUND_TRIP = 0.1
 
 
-def round_trip(window: Window, now: float, outcome: Outcome = Outcome.ANSWERED, calls: int | None = None) -> float:
-    """Fill the window, let every call end alike; the time after it."""
-    started = 0
-    while (calls is None or started < calls) and window.may_start(now):
-        window.start(now)
-        started += 1
-    for _ in range(started):
-        window.end(outcome, started=now, now=now + ROUND_TRIP)
+class Load:
+    """As many callers as there are places, at an endpoint that takes a tenth of a second."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.now = 0.0
+        self._started: deque[float] = deque()
+        self._fill()
+
+    def round_trip(self, outcome: Outcome = Outcome.ANSWERED) -> float:
+        """Every call in flight ends alike, and another takes its place; the window's size after it."""
+        self.now = max(self.now + ROUND_TRIP, self.window.opens_at if not self._started else 0.0)
+        self._fill()
+        for _ in range(len(self._started)):
+            self.window.end(outcome, started=self._started.popleft(), now=self.now)
+            self._fill()
+        return self.window.size
+
+    def round_trips(self, count: int, outcome: Outcome = Outcome.ANSWERED) -> list[float]:
+        return [self.round_trip(outcome) for _ in range(count)]
+
+    def _fill(self) -> None:
+        while self.window.may_start(self.now):
+            self.window.start(self.now)
+            self._started.append(self.now)
+
+
+def single_call(window: Window, now: float, outcome: Outcome = Outcome.ANSWERED) -> float:
+    """The time after it."""
+    assert window.may_start(now)
+    window.start(now)
+    window.end(outcome, started=now, now=now + ROUND_TRIP)
     return now + ROUND_TRIP
 
 
@@ -43,74 +69,55 @@ def test_window_starts_at_two() -> None:
 
 
 def test_window_doubles_a_round_trip_until_the_first_push_back() -> None:
-    window, now, sizes = Window(), 0.0, []
+    load = Load(Window())
 
-    for _ in range(4):
-        now = round_trip(window, now)
-        sizes.append(window.size)
-
-    assert sizes == [4, 8, 16, 32]
+    assert load.round_trips(5) == [4, 8, 16, 32, 64]
 
 
 def test_after_a_push_back_the_window_grows_by_one_a_round_trip() -> None:
-    window, now, sizes = Window(), 0.0, []
-    for _ in range(4):
-        now = round_trip(window, now)
-    now = round_trip(window, now, Outcome.PUSHED_BACK)
-    assert window.size == 16
+    load = Load(Window())
+    load.round_trips(4)
 
-    for _ in range(3):
-        now = round_trip(window, now)
-        sizes.append(window.size)
+    assert load.round_trip(Outcome.PUSHED_BACK) == 16
+    load.round_trip()  # the calls that were in flight beyond the new window
+    before = load.window.size
+    sizes = load.round_trips(3)
 
-    assert sizes == pytest.approx([17, 18, 19], abs=0.1)
+    assert sizes == pytest.approx([before + 1, before + 2, before + 3], abs=0.2)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PUSHED_BACK, Outcome.TIMED_OUT])
 def test_window_halves_once_a_round_trip_however_many_calls_of_it_fail(outcome: Outcome) -> None:
-    window, now = Window(), 0.0
-    for _ in range(3):
-        now = round_trip(window, now)
+    load = Load(Window())
+    load.round_trips(3)
 
-    round_trip(window, now, outcome)
-
-    assert window.size == 8
+    assert load.round_trip(outcome) == 8
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNREACHED, Outcome.ABORTED])
 def test_what_is_no_sign_of_load_does_not_halve_the_window(outcome: Outcome) -> None:
-    window = Window()
-
-    round_trip(window, 0.0, outcome)
-
-    assert window.size == FIRST_WINDOW
+    assert Load(Window()).round_trip(outcome) == FIRST_WINDOW
 
 
 def test_a_window_that_is_not_used_does_not_grow() -> None:
     window, now = Window(), 0.0
 
     for _ in range(50):
-        now = round_trip(window, now, calls=1)
+        now = single_call(window, now)
 
     assert window.size == FIRST_WINDOW
 
 
 def test_window_stays_within_its_bounds() -> None:
-    window, now = Window(), 0.0
-    for _ in range(12):
-        now = round_trip(window, now)
-    assert window.size == WIDEST_WINDOW
+    load = Load(Window())
 
-    for _ in range(40):
-        now = round_trip(window, window.opens_at if window.opens_at > now else now, Outcome.PUSHED_BACK)
-
-    assert window.size == NARROWEST_WINDOW
+    assert load.round_trips(12)[-1] == WIDEST_WINDOW
+    assert load.round_trips(60, Outcome.PUSHED_BACK)[-1] == NARROWEST_WINDOW
 
 
 def test_push_backs_in_a_row_space_single_calls_out() -> None:
-    window, now = Window(), 0.0
-    for _ in range(2):
-        now = round_trip(window, now, Outcome.PUSHED_BACK)
+    window = Window()
+    now = single_call(window, single_call(window, 0.0, Outcome.PUSHED_BACK), Outcome.PUSHED_BACK)
     assert window.size == 0.5
 
     assert not window.may_start(now)
@@ -121,10 +128,9 @@ def test_push_backs_in_a_row_space_single_calls_out() -> None:
 
 def test_a_single_push_back_at_one_call_is_no_reason_to_pause() -> None:
     window, now = Window(), 0.0
-    now = round_trip(window, now, Outcome.PUSHED_BACK)
-    now = round_trip(window, now)
 
-    now = round_trip(window, now, Outcome.PUSHED_BACK)
+    for outcome in (Outcome.PUSHED_BACK, Outcome.ANSWERED, Outcome.PUSHED_BACK):
+        now = single_call(window, now, outcome)
 
     assert window.size == 1
     assert window.may_start(now)
@@ -168,7 +174,7 @@ def test_an_answer_in_between_keeps_it_open() -> None:
     window = Window()
 
     silence(window, attempts=SILENT_ATTEMPTS - 1)
-    round_trip(window, 0.0, calls=1)
+    single_call(window, 0.0)
     silence(window, attempts=SILENT_ATTEMPTS - 1)
 
     assert not window.is_closed
@@ -248,31 +254,26 @@ def test_a_place_given_back_is_as_if_it_was_never_taken() -> None:
 
 
 def test_a_known_capacity_bounds_the_window() -> None:
-    window, now = Window(), 0.0
+    window = Window()
     window.share_capacity(5)
 
-    for _ in range(10):
-        now = round_trip(window, now)
-
-    assert window.size == 5
+    assert Load(window).round_trips(10)[-1] == 5
 
 
 def test_a_push_back_counts_at_once_however_long_the_window_was_at_its_capacity() -> None:
-    window, now = Window(), 0.0
+    window = Window()
     window.share_capacity(8)
-    for _ in range(50):
-        now = round_trip(window, now)
+    load = Load(window)
+    load.round_trips(50)
 
-    round_trip(window, now, Outcome.PUSHED_BACK)
-
-    assert window.size == 4
+    assert load.round_trip(Outcome.PUSHED_BACK) == 4
 
 
 def test_a_share_below_one_spaces_calls_out() -> None:
     window = Window()
     window.share_capacity(0.5)
 
-    now = round_trip(window, 0.0)
+    now = single_call(window, 0.0)
 
     assert not window.may_start(now)
     assert window.may_start(window.opens_at)
