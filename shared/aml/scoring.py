@@ -58,6 +58,8 @@ class ScoringEndpoint:
         self._budget = budget
         self._capacity = capacity
         self._deployment = deployment
+        self._accepted: Target | None = None
+        """The one that was last shown and not refused."""
         self._headers_for: tuple[str | None, httpx.Headers] | None = None
 
     @property
@@ -108,13 +110,13 @@ class ScoringEndpoint:
 
     async def _call(self, target: Target, body: bytes, request_id: str) -> HttpAnswer:
         answer = await self._post(target, body, request_id)
-        if answer.status != 401:
-            return answer
-        renewed = await self._targets.renewed(target)
-        if renewed is not None:
-            answer, target = await self._post(renewed, body, request_id), renewed
+        if answer.status == 401:
+            renewed = await self._targets.renewed(target, was_good=target is self._accepted)
+            if renewed is not None:
+                answer, target = await self._post(renewed, body, request_id), renewed
         if answer.status == 401:
             raise AttemptFailed(Failure(Kind.UNAUTHORIZED, 401, facts={"credential_cure": target.credential_cure}))
+        self._accepted = target
         return answer
 
     async def _post(self, target: Target, body: bytes, request_id: str) -> HttpAnswer:

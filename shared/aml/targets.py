@@ -19,7 +19,7 @@ _TOKEN_LOOKED_UP_EVERY = 60.0
 _FAILURE_LIFETIME = 10.0
 """Seconds for which ARM is not asked again after an answer that asking again will not change."""
 _BETWEEN_RENEWALS = 5.0
-"""Seconds: where also the renewed credential is refused, a batch of a thousand does not renew it a thousand times."""
+"""Seconds: where the renewed credential is refused too, a batch of a thousand does not renew it a thousand times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Targets(Protocol):
 
     async def current(self) -> Target: ...
 
-    async def renewed(self, refused: Target) -> Target | None:
-        """Another target after a 401, or None if there can be none."""
+    async def renewed(self, refused: Target, *, was_good: bool) -> Target | None:
+        """Another target after a 401, or None if there can be none. `was_good`: it had been accepted before."""
 
 
 class AddressedByUri:
@@ -70,7 +70,8 @@ class AddressedByUri:
         """As it may be sent: a line end that came along when the setting was pasted is no part of it."""
         value = (key() or "").strip()
         if not is_header_value(value):
-            raise AttemptFailed(Failure(Kind.SETTING_MISSING, facts={"setting": self._key_setting or "of its key"}))
+            kind = Kind.SETTING_MISSING if self._key_setting else Kind.KEY_MISSING
+            raise AttemptFailed(Failure(kind, facts={"setting": self._key_setting}))
         return value
 
     def _cure(self) -> str:
@@ -79,7 +80,7 @@ class AddressedByUri:
         place = f"the app setting {self._key_setting}" if self._key_setting else "the skill"
         return f"its key is not accepted, so put the present one into {place}"
 
-    async def renewed(self, refused: Target) -> Target | None:
+    async def renewed(self, refused: Target, *, was_good: bool) -> Target | None:
         """Another one only if the setting has changed since."""
         target = await self.current()
         return target if target is not refused else None
@@ -140,9 +141,9 @@ class AddressedByResource:
             raise AttemptFailed(self._failure)
         return await self._flight.join(self._find)
 
-    async def renewed(self, refused: Target) -> Target | None:
+    async def renewed(self, refused: Target, *, was_good: bool) -> Target | None:
         if self._target is refused:
-            if self._now() < self._may_renew_at:
+            if not was_good and self._now() < self._may_renew_at:
                 return None
             self._may_renew_at = self._now() + _BETWEEN_RENEWALS
             self._forget(refused)

@@ -46,8 +46,9 @@ class StoredSkill:
     """The store's own mark for a conditional write; empty for what is not stored yet."""
 
     def render(self) -> dict[str, Any]:
-        """As GET shows it, and as a PUT takes it back: `skill` and `@odata.etag` are read-only."""
-        return {"skill": self.name, **self.document, "@odata.etag": self.etag}
+        """As GET shows it, and as a PUT takes it back: `skill` and `@odata.etag` are read-only, and a `name` that is
+        the skill's own says nothing."""
+        return {"name": self.name, **self.document, "skill": self.name, "@odata.etag": self.etag}
 
     def definition(self) -> SkillDefinition:
         return parse_definition(self.document)
@@ -124,6 +125,8 @@ class SkillCatalog:
         """Save what a PUT brought; True if it is new. Raises InvalidDefinition, InvalidName, PreconditionFailed."""
         check_name(name)
         document = strip_definition(body)
+        if str(document.get("name")).lower() == name.lower():
+            del document["name"]
         if len(json_bytes(document)) > _LARGEST_DEFINITION:
             raise InvalidDefinition(f"a definition has at most {_LARGEST_DEFINITION} bytes")
         definition = parse_definition(document)

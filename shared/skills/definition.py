@@ -114,7 +114,6 @@ class _Wire(BaseModel):
         frozen=True,
         extra="forbid",
         alias_generator=AliasGenerator(validation_alias=to_camel),
-        use_enum_values=False,
     )
 
 
@@ -280,7 +279,7 @@ def _unknown_names(document: Mapping[str, Any]) -> Iterator[ErrorDetail]:
 
 
 def _unknown_in_inputs(inputs: object, place: str, depth: int = 0) -> Iterator[ErrorDetail]:
-    if depth > _DEEPEST_INPUTS:
+    if depth > _DEEPEST_INPUTS and inputs:
         yield ErrorDetail("TooDeep", f"nested inputs go at most {_DEEPEST_INPUTS} levels deep", place)
         return
     for index, item in enumerate(_listed(inputs)):

@@ -377,9 +377,8 @@ def sentence(failure: Failure, endpoint: str, detail: ErrorText = ErrorText.TEXT
         )
     text = _clean(failure.text) if detail is ErrorText.TEXT and failure.text else ""
     facts = _Facts(
-        {"credential_cure": "set its present key in the skill", **failure.facts},
+        {"credential_cure": "set its present key in the skill", "status": failure.status, **failure.facts},
         endpoint=endpoint,
-        status=failure.status,
         text=f' ("{text}")' if text else "",
         attempts=f" at the last of {failure.attempts} attempts" if failure.attempts > 1 else "",
     )

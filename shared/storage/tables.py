@@ -16,7 +16,7 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import TableErrorCode, UpdateMode
+from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.errors import ConfigurationError, StorageUnavailable
@@ -109,9 +109,7 @@ class Table:
         entity = _entity(partition, row, values)
         try:
             await self._making_table(lambda: self._client.create_entity(entity))
-        except ResourceExistsError as error:
-            if getattr(error, "error_code", None) != TableErrorCode.ENTITY_ALREADY_EXISTS:
-                raise _unavailable(self.name, error) from error  # the table is being deleted, say
+        except ResourceExistsError:
             return False
         return True
 

@@ -318,7 +318,7 @@ def test_whatever_happens_nobody_is_forgotten_and_no_place_is_lost(seed: int) ->
             if draw.random() < 0.1:
                 limiter.window.share_capacity(draw.choice([None, 0.25, 1.0, 4.0]))
             await asyncio.sleep(draw.choice([0, 0, 0.01, 0.3]))
-            assert 0 <= limiter.window.in_flight
+            assert limiter.window.in_flight >= 0
         await asyncio.wait(tasks, timeout=1000)
 
         assert all(task.done() for task in tasks)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.skills.retries import RetryBudget
 from shared.skills.stats import SkillStats
 from shared.wire import Json
 
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 URI = "https://model.westeurope.inference.ml.azure.com/score"
 
 

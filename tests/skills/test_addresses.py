@@ -172,7 +172,7 @@ def test_a_laptop_may_call_itself(uri: str) -> None:
     ],
 )
 def test_a_laptop_may_call_nothing_else_over_http(uri: str) -> None:
-    with pytest.raises(ValueError, match="only https|not the"):
+    with pytest.raises(ValueError, match=r"only https|not the"):
         LAPTOP.check(uri)
 
 

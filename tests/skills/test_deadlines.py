@@ -37,7 +37,7 @@ def test_no_default_is_longer_than_the_platform_waits() -> None:
 
 @pytest.mark.parametrize("header", ["", "30", "PT", "-PT5S", "P1M", "PT30", "thirty"])
 def test_a_header_that_is_no_duration_is_refused(header: str) -> None:
-    with pytest.raises(BadRequest, match="the header x-bridge-deadline: .* is not an XSD dayTimeDuration") as refused:
+    with pytest.raises(BadRequest, match=r"the header x-bridge-deadline: .* is not an XSD dayTimeDuration") as refused:
         caller_waits(definition(), header, ENVELOPE_WAIT)
 
     assert refused.value.target == "x-bridge-deadline"

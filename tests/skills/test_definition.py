@@ -32,7 +32,9 @@ def refusal(body: Any) -> InvalidDefinition:
 
 
 def test_what_is_left_out_has_the_documented_default() -> None:
-    skill = parse_definition({"uri": URI, "inputs": [{"name": "a", "source": "/document/a"}], "outputs": [{"name": "b"}]})
+    skill = parse_definition(
+        {"uri": URI, "inputs": [{"name": "a", "source": "/document/a"}], "outputs": [{"name": "b"}]}
+    )
 
     assert skill.context == "/document"
     assert skill.timeout == 30.0
@@ -136,7 +138,7 @@ def test_what_only_an_answer_holds_is_ignored() -> None:
     assert strip_definition({**document(), "skill": "x", "@odata.etag": '"1"'}) == document()
 
 
-SHAPED = {"name": "s", "sourceContext": "/document", "inputs": [{"name": "n", "source": "/document/n"}]}
+SHAPED: dict[str, Any] = {"name": "s", "sourceContext": "/document", "inputs": [{"name": "n", "source": "/document/n"}]}
 
 
 @pytest.mark.parametrize(
@@ -229,9 +231,17 @@ def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
         ({"inputs": [{**SHAPED, "sourceContext": "='x'"}]}, "inputs[0].sourceContext", "does not start with"),
         ({"inputs": [{**SHAPED, "sourceContext": None}]}, "inputs[0]", "nested inputs need a sourceContext"),
         ({"inputs": [{**SHAPED, "source": "/document/a"}]}, "inputs[0]", "source excludes sourceContext"),
-        ({"inputs": [{**SHAPED, "inputs": SHAPED["inputs"] * 2}]}, "inputs[0]", "the input 'n' is there more than once"),  # type: ignore[operator]
+        (
+            {"inputs": [{**SHAPED, "inputs": SHAPED["inputs"] * 2}]},
+            "inputs[0]",
+            "the input 'n' is there more than once",
+        ),
         ({"inputs": [{"name": "a", "source": "/document/a"}] * 2}, None, "the input 'a' is there more than once"),
-        ({"outputs": [{"name": "a"}, {"name": "a", "targetName": "b"}]}, None, "the output 'a' is there more than once"),
+        (
+            {"outputs": [{"name": "a"}, {"name": "a", "targetName": "b"}]},
+            None,
+            "the output 'a' is there more than once",
+        ),
         ({"outputs": [{"name": "a"}, {"name": "b", "targetName": "a"}]}, None, "the output target 'a' is there more"),
         ({"outputs": [{"name": "a", "targetName": ""}]}, "outputs[0].targetName", "must be a name of 1 to 255"),
         ({"gateway": []}, "gateway", "must be an object"),
@@ -248,7 +258,7 @@ def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
         ({"gateway": {"deadline": "PT0.5S"}}, "gateway.deadline", "must be from 1 to 225 seconds"),
         ({"gateway": {"deadline": 60}}, "gateway.deadline", "must be a string"),
         ({"gateway": {"payload": "split"}}, "gateway.payload", "'record', 'dataframe_split' or 'instances'"),
-        ({"gateway": {"maxRecordsPerCall": 2}}, "gateway", "needs payload \"dataframe_split\" or \"instances\""),
+        ({"gateway": {"maxRecordsPerCall": 2}}, "gateway", 'needs payload "dataframe_split" or "instances"'),
         ({"gateway": {"maxRecordsPerCall": 0}}, "gateway.maxRecordsPerCall", "must be at least 1"),
         (
             {"gateway": {"maxRecordsPerCall": 1001, "payload": "instances"}},

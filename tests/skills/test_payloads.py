@@ -28,9 +28,7 @@ def test_instances_are_the_inputs_objects() -> None:
 
 
 def test_a_dataframe_has_a_column_for_each_declared_input() -> None:
-    body = encode(
-        [{"text": "a", "language": "es"}, {"language": "en"}], batch("dataframe_split", inputs=TWO_INPUTS)
-    )
+    body = encode([{"text": "a", "language": "es"}, {"language": "en"}], batch("dataframe_split", inputs=TWO_INPUTS))
 
     assert json.loads(body) == {
         "dataframe_split": {"columns": ["text", "language"], "index": [0, 1], "data": [["a", "es"], [None, "en"]]}

@@ -35,13 +35,13 @@ def running_azurite() -> Iterator[str]:
     try:
         for port in ports.values():
             wait_for_port(port)
-        yield connection_string(**ports)
+        yield connection_string(blob=ports["blob"], queue=ports["queue"], table=ports["table"])
     finally:
         process.terminate()
         process.wait(10)
 
 
-def connection_string(blob: int = 1, queue: int = 1, table: int = 1, key: str = KEY) -> str:
+def connection_string(*, blob: int = 1, queue: int = 1, table: int = 1, key: str = KEY) -> str:
     return (
         f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};"
         f"BlobEndpoint=http://127.0.0.1:{blob}/{ACCOUNT};QueueEndpoint=http://127.0.0.1:{queue}/{ACCOUNT};"

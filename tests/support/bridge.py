@@ -35,7 +35,13 @@ class Bridge:
     """Its address."""
 
     def call(
-        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None, *, raw: bool = False
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        raw: bool = False,
     ) -> Reply:
         """`body` is sent as JSON, or with `raw` as the bytes it is."""
         content = body if raw else None if body is None else json.dumps(body).encode()
@@ -106,5 +112,7 @@ def simulated() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def bridge(azurite: str, simulated: str) -> Iterator[Bridge]:
     """An app that the session shares; tests take skills of their own names."""
-    with running_bridge(azurite, simulated, SKILL_KEY_GOOD="sentinel-key-of-setting", MAX_BODY_BYTES="200000") as bridge:
+    with running_bridge(
+        azurite, simulated, SKILL_KEY_GOOD="sentinel-key-of-setting", MAX_BODY_BYTES="200000"
+    ) as bridge:
         yield bridge
