@@ -11,6 +11,8 @@ from devhost.routes import decode_path
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+_MOST_DRAINED = 16 * 1024 * 1024
+
 
 class BodyTooLargeError(Exception):
     pass
@@ -56,6 +58,7 @@ class Request:
         """What the worker gets: the body if its length is announced, else nothing, as in the real host."""
         length = self.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > limit:
+            await self._drain(_MOST_DRAINED)
             raise BodyTooLargeError
         if self.chunked or int(length) == 0:
             return b""
@@ -67,6 +70,14 @@ class Request:
             received += event.get("body", b"")
             if not event.get("more_body"):
                 return bytes(received)
+
+    async def _drain(self, most: int) -> None:
+        """Read and drop: a caller that still writes when the connection closes may never see its answer."""
+        while most > 0:
+            event = await self.receive()
+            most -= len(event.get("body", b""))
+            if event["type"] == "http.disconnect" or not event.get("more_body"):
+                return
 
 
 def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
