@@ -13,13 +13,14 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
-from shared.errors import InvalidDefinition, InvalidName, NotFound, PreconditionFailed
+from shared.errors import InvalidDefinition, InvalidName, NotFound, PreconditionFailed, StorageUnavailable
 from shared.skills.addresses import ScoringHosts, origin
 from shared.skills.definition import REDACTED, SkillDefinition, parse_definition, strip_definition
 from shared.wire import json_bytes
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _KEY_SETTING = re.compile(r"@appsetting\('(SKILL_KEY_[A-Za-z0-9_]{1,100})'\)")
+_MOST_RACES = 10
 _LARGEST_DEFINITION = 256 * 1024
 
 
@@ -125,18 +126,19 @@ class SkillCatalog:
         """Save what a PUT brought; True if it is new. Raises InvalidDefinition, InvalidName, PreconditionFailed."""
         check_name(name)
         document = strip_definition(body)
-        if str(document.get("name")).lower() == name.lower():
+        if isinstance(given := document.get("name"), str) and given.lower() == name.lower():
             del document["name"]
         if len(json_bytes(document)) > _LARGEST_DEFINITION:
             raise InvalidDefinition(f"a definition has at most {_LARGEST_DEFINITION} bytes")
         definition = parse_definition(document)
         self._check_address(definition)
-        while True:
+        for _ in range(_MOST_RACES):
             current = await self._store.get(name)
             conditions.check(current.etag if current else None)
             saved = await self._save(name, document, definition, current, now)
             if saved is not None:
                 return saved, current is None
+        raise _busy(name)
 
     async def _save(
         self,
@@ -199,12 +201,17 @@ class SkillCatalog:
 
     async def delete(self, name: str, conditions: Conditions) -> None:
         """Raises NotFound, PreconditionFailed."""
-        while True:
+        for _ in range(_MOST_RACES):
             current = await self.get(name)
             conditions.check(current.etag)
             if await self._store.delete(current):
-                break
-        await self._drop_secret(current.key)
+                await self._drop_secret(current.key)
+                return
+        raise _busy(name)
+
+
+def _busy(name: str) -> StorageUnavailable:
+    return StorageUnavailable(f"the skill {name} is written by others all the time; try again", target="skill")
 
 
 def check_name(name: str) -> str:

@@ -226,7 +226,7 @@ class Kind(Enum):
     HOST_REFUSED = _Row("AddressRefused", "The address of {endpoint} is refused: {cause}.")
     SETTING_MISSING = _Row(
         "KeySettingMissing",
-        "The app setting {setting} with the key of {endpoint} has no value: set it, or mend the skill's key.",
+        "The app setting {setting} with the key of {endpoint} has no usable value: set it, or mend the skill's key.",
     )
     KEY_MISSING = _Row(
         "KeyMissing",

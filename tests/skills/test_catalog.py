@@ -469,3 +469,18 @@ async def test_a_condition_is_checked_again_after_another_overtook() -> None:
         await app.put(document(timeout="PT5S", key="two"), conditions=Conditions(if_match=stored.etag))
 
     assert app.store.secrets == {}
+
+
+@in_virtual_time
+async def test_a_skill_called_none_needs_no_name_of_its_own() -> None:
+    stored = await Catalog().put(document(), "none")
+
+    assert stored.render()["name"] == "none"
+
+
+@in_virtual_time
+async def test_a_name_that_is_the_skills_own_changes_nothing() -> None:
+    app = Catalog()
+    first = await app.put(document())
+
+    assert (await app.put(first.render())).etag == first.etag

@@ -204,7 +204,7 @@ CASES: list[tuple[Failure, str]] = [
     ),
     (
         Failure(Kind.SETTING_MISSING, facts={"setting": "SKILL_KEY_CHURN"}),
-        "The app setting SKILL_KEY_CHURN with the key of the endpoint churn has no value: set it, or mend the skill's "
+        "The app setting SKILL_KEY_CHURN with the key of the endpoint churn has no usable value: set it, or mend the skill's "
         "key.",
     ),
     (
