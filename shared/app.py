@@ -13,9 +13,11 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from shared.errors import NotFound
 from shared.settings import Settings
 from shared.skills.catalog import SkillCatalog, SkillStore, StoredSkill
 from shared.skills.gateway import Skill
+from shared.skills.places import Places
 from shared.skills.results import ResultCache
 from shared.skills.stats import SkillStats
 
@@ -71,7 +73,7 @@ class Services:
         self._credential = credential
         self._given_processes = processes
         self._served: dict[str, ServedSkill] = {}
-        self._stats: dict[str, SkillStats] = {}
+        self._places: dict[str, Places] = {}
 
     @cached_property
     def skills(self) -> SkillCatalog:
@@ -83,8 +85,10 @@ class Services:
         return (await self.serve(name)).skill
 
     def forget_skill(self, name: str) -> None:
-        """It was changed here: the next call reads it anew."""
-        self._served.pop(name.lower(), None)
+        """It was changed here: the next call looks it up again."""
+        served = self._served.get(name.lower())
+        if served is not None:
+            served.looked_up_at = float("-inf")
 
     async def serve(self, name: str) -> ServedSkill:
         """The skill with its endpoint. Raises NotFound, StorageUnavailable."""
@@ -92,8 +96,7 @@ class Services:
         served = self._served.get(name.lower())
         if served is not None and now - served.looked_up_at < _DEFINITION_LIFETIME:
             return served
-        stored = await self.skills.get(name)
-        key = await self._key(stored)
+        stored, key = await self._look_up(name)
         # From here on nothing waits: requests that came together get one skill, and so its one set of places.
         served = self._served.get(name.lower())
         if served is None or served.skill.version != stored.etag:
@@ -101,16 +104,32 @@ class Services:
         served.looked_up_at = now
         return served
 
+    async def _look_up(self, name: str) -> "tuple[StoredSkill, SkillKey | None]":
+        """Row and key; a PUT in between may have removed the key that the row named, and then there is another row."""
+        try:
+            stored = await self.skills.get(name)
+            key = await self._key(stored)
+            if key is not None and key.value() is None:
+                stored = await self.skills.get(name)
+                key = await self._key(stored)
+        except NotFound:
+            self._served.pop(name.lower(), None)
+            raise
+        return stored, key
+
     def _build(self, stored: StoredSkill, key: "SkillKey | None") -> ServedSkill:
-        definition = stored.definition()
+        definition, name = stored.definition(), stored.name.lower()
+        former = self._served.get(name)
+        places = self._places.setdefault(name, Places(definition.degree_of_parallelism))
+        places.resize(definition.degree_of_parallelism)
         endpoint = self._endpoints.for_skill(definition, key)
         skill = Skill(
             name=stored.name,
             version=stored.etag,
             definition=definition,
             endpoint=endpoint,
-            stats=self._stats.setdefault(stored.name.lower(), SkillStats(self.now())),
-            slots=asyncio.Semaphore(definition.degree_of_parallelism),
+            stats=former.skill.stats if former else SkillStats(self.now()),
+            slots=places,
             results=self._results if self.settings.RESULT_CACHE else None,
         )
         return ServedSkill(skill, endpoint)

@@ -13,7 +13,7 @@ from shared.aml.limiter import Limiter
 from shared.aml.scoring import ScoringEndpoint
 from shared.aml.targets import AddressedByResource, AddressedByUri, Targets
 from shared.settings import Settings
-from shared.skills.addresses import EndpointId
+from shared.skills.addresses import EndpointId, one_spelling
 from shared.skills.definition import SkillDefinition
 from shared.skills.retries import RetryBudget
 
@@ -60,7 +60,7 @@ class Endpoints:
     def for_skill(self, definition: SkillDefinition, key: SkillKey | None) -> ScoringEndpoint:
         endpoint = definition.endpoint_id
         deployment = definition.gateway.deployment
-        address = endpoint.key if endpoint else str(definition.uri)
+        address = endpoint.key if endpoint else one_spelling(str(definition.uri))
         shared = self._shared.setdefault(f"{address} {deployment or ''}", _Shared())
         return ScoringEndpoint(
             self._by_resource(endpoint, definition) if endpoint else self._by_uri(definition, key),

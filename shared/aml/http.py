@@ -4,6 +4,7 @@ The transport is used without `httpx.AsyncClient`: redirects, cookies, proxies f
 authentication flows are just what a call that carries a key must not do by itself.
 """
 
+import asyncio
 import socket
 import ssl
 import zlib
@@ -19,8 +20,10 @@ from shared.skills.failures import Kind
 
 _MOST_IDLE_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
-_LONGEST_RETRY_AFTER = 3600.0
+_LONGEST_RETRY_AFTER = 300.0
+"""Seconds: an endpoint that asks for more is asked again after these."""
 _MOST_OF_AN_ERROR = 64 * 1024
+_LONGEST_WAIT_FOR_AN_ERROR = 2.0
 _BROKEN = (httpx.TransportError, aiohttp.ClientError, OSError)
 _CONNECT_TIMEOUT = {"timeout": {"connect": _CONNECT_SECONDS}}
 
@@ -102,10 +105,11 @@ async def _read(response: httpx.Response, stream: httpx.AsyncByteStream, most_by
 
 
 async def _read_error(response: httpx.Response, stream: httpx.AsyncByteStream) -> bytes:
-    """Of an error the status says what happened: a body that is long, broken or cut off takes nothing from that."""
+    """Of an error the status says what happened: a body that is long, broken, cut off or dripping takes nothing from that."""
     try:
-        return await _read(response, stream, _MOST_OF_AN_ERROR)
-    except (CallFailed, *_BROKEN):
+        async with asyncio.timeout(_LONGEST_WAIT_FOR_AN_ERROR):
+            return await _read(response, stream, _MOST_OF_AN_ERROR)
+    except (CallFailed, TimeoutError, *_BROKEN):
         return b""
 
 
@@ -159,7 +163,7 @@ def is_header_value(text: str) -> bool:
 
 
 def retry_after(headers: httpx.Headers, now: datetime | None = None) -> float | None:
-    """Seconds of a `Retry-After` header, as a number or a date; at most an hour. None where there is none to read."""
+    """Seconds of a `Retry-After` header, as a number or a date; at most five minutes. None where there is none to read."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text), _LONGEST_RETRY_AFTER)

@@ -58,6 +58,7 @@ class Window:
         self._last_cut = float("-inf")
         self._pushed_back_last = False
         self._opens_at = float("-inf")
+        self._asked_until = float("-inf")
         self._next_probe = float("-inf")
         self.in_flight = 0
         self.answers = 0
@@ -78,6 +79,10 @@ class Window:
     def opens_at(self) -> float:
         """No call may start before."""
         return max(self._opens_at, self._next_probe) if self.is_closed else self._opens_at
+
+    def is_asked_to_wait(self, now: float) -> bool:
+        """By the endpoint's own `Retry-After`; otherwise a pause is our spacing of calls."""
+        return self._asked_until > now
 
     def share_capacity(self, capacity: float | None) -> None:
         """This process's share of the calls that the endpoint can hold, where that is known."""
@@ -118,14 +123,15 @@ class Window:
                 self.silent += self._is_overdue(now - started)
         self._space_out(now)
         if retry_after is not None:
-            self._pause(now + retry_after)
+            self._asked_until = max(self._asked_until, now + retry_after)
+            self._pause(self._asked_until)
         if self.is_closed:
             self._next_probe = max(self._next_probe, now + PROBE_INTERVAL)
 
     def _heard(self) -> None:
         """It lives; if it was closed, it starts again with one call."""
         if self.is_closed:
-            self._size, self._opens_at = 1.0, float("-inf")
+            self._size, self._opens_at, self._asked_until = 1.0, float("-inf"), float("-inf")
         self.silent = 0
 
     def _is_overdue(self, seconds: float) -> bool:
@@ -245,6 +251,8 @@ class Limiter:
                 retry_after=wait,
                 facts={"silent": self.window.silent, "probe": f"{PROBE_INTERVAL:g}"},
             )
+        if not self.window.is_asked_to_wait(now):
+            return Failure(Kind.SPACED_OUT, retry_after=wait)
         return Failure(Kind.PAUSED, retry_after=wait, facts={"wait": f"{wait:.0f}"})
 
     def snapshot(self, now: float) -> dict[str, Any]:

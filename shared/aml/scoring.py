@@ -5,6 +5,7 @@ No retry here: `shared.skills.retries` decides about those.
 """
 
 import asyncio
+import logging
 import re
 from typing import Protocol
 
@@ -13,10 +14,13 @@ import httpx
 from shared.aml.http import CallFailed, HttpAnswer, retry_after, send
 from shared.aml.limiter import Limiter, Outcome, Slot
 from shared.aml.targets import Target, Targets
+from shared.logs import log_event
 from shared.skills.failures import LONGEST_TEXT, Failure, Kind, status_failure
 from shared.skills.gateway import Answer, AttemptFailed
 from shared.skills.retries import RetryBudget
 from shared.wire import Json, parse_json
+
+logger = logging.getLogger("bridge.scoring")
 
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 _INNER_STATUS = "ms-azureml-model-error-statuscode"
@@ -60,6 +64,7 @@ class ScoringEndpoint:
         self._deployment = deployment
         self._accepted: Target | None = None
         """The one that was last shown and not refused."""
+        self._said_closed = False
         self._headers_for: tuple[str | None, httpx.Headers] | None = None
 
     @property
@@ -88,15 +93,27 @@ class ScoringEndpoint:
             self._capacity.refresh(self._limiter)
         target = await self._targets.current()
         loop = asyncio.get_running_loop()
-        async with self._limiter.slot(deadline) as slot:
-            started = loop.time()
-            try:
-                value = await self._exchange(target, body, timeout, request_id)
-            except AttemptFailed as failed:
-                _report(slot, failed.failure)
-                raise AttemptFailed(failed.failure, loop.time() - started) from failed
-            slot.outcome = Outcome.ANSWERED
+        was_closed = self._limiter.window.is_closed
+        try:
+            async with self._limiter.slot(deadline) as slot:
+                started = loop.time()
+                try:
+                    value = await self._exchange(target, body, timeout, request_id)
+                except AttemptFailed as failed:
+                    _report(slot, failed.failure)
+                    raise AttemptFailed(failed.failure, loop.time() - started) from failed
+                slot.outcome = Outcome.ANSWERED
+        finally:
+            self._log_turn(was_closed)
         return Answer(value, loop.time() - started)
+
+    def _log_turn(self, was_closed: bool) -> None:
+        """The limiter closed, or opened again."""
+        is_closed = self._limiter.window.is_closed
+        if is_closed != was_closed and is_closed != self._said_closed:
+            self._said_closed = is_closed
+            level = logging.WARNING if is_closed else logging.INFO
+            log_event(logger, "limiter_closed" if is_closed else "limiter_opened", level, endpoint=self.name)
 
     async def _exchange(self, target: Target, body: bytes, timeout: float, request_id: str) -> Json:
         try:
@@ -111,6 +128,7 @@ class ScoringEndpoint:
     async def _call(self, target: Target, body: bytes, request_id: str) -> HttpAnswer:
         answer = await self._post(target, body, request_id)
         if answer.status == 401:
+            log_event(logger, "credential_refused", endpoint=self.name)
             renewed = await self._targets.renewed(target, was_good=target is self._accepted)
             if renewed is not None:
                 answer, target = await self._post(renewed, body, request_id), renewed

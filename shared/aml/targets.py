@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -58,7 +59,7 @@ class AddressedByUri:
 
     @property
     def name(self) -> str:
-        return f"the endpoint at {httpx.URL(self._uri).host}"
+        return f"the endpoint at {urlsplit(self._uri).hostname}"
 
     async def current(self) -> Target:
         authorization = None if self._key is None else f"Bearer {self._present_key(self._key)}"
@@ -92,7 +93,7 @@ def _checked(uri: str, hosts: ScoringHosts) -> httpx.URL:
         hosts.check(uri)
         url = httpx.URL(uri)
         hosts.check(str(url))
-    except (ValueError, httpx.InvalidURL) as error:
+    except (ValueError, httpx.InvalidURL) as error:  # a ValueError is also what idna raises
         raise AttemptFailed(Failure(Kind.HOST_REFUSED, facts={"cause": str(error)})) from error
     return url
 

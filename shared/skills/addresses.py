@@ -110,6 +110,8 @@ class ScoringHosts:
             raise ValueError("an address literal is refused: name the host, and allow it in the setting SCORING_HOSTS")
         if not _HOST.fullmatch(host):
             raise ValueError(f"{host!r} is not the name of a host: it has letters, digits, hyphens and dots")
+        if any(label.startswith("xn--") for label in host.split(".")):
+            raise ValueError("an internationalized host name (xn--…) is refused: scoring hosts have plain names")
         if not any(_is_under(host, suffix) for suffix in self.allowed):
             raise ValueError(
                 f"the host {host} is not on the allow-list; to allow it, add it to the app setting SCORING_HOSTS "
@@ -165,3 +167,10 @@ def is_host_under(url: str, domain: str) -> bool:
         return _is_under((urlsplit(url).hostname or "").rstrip("."), domain)
     except ValueError:
         return False
+
+
+def one_spelling(uri: str) -> str:
+    """The same for every spelling of one address: scheme and host in lower case, the port written out."""
+    scheme, host, port = origin(uri)
+    parts = urlsplit(uri)
+    return f"{scheme}://{host}:{port}{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"

@@ -21,6 +21,7 @@ from shared.wire import json_bytes
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _KEY_SETTING = re.compile(r"@appsetting\('(SKILL_KEY_[A-Za-z0-9_]{1,100})'\)")
 _MOST_RACES = 10
+_MOST_NAMED = 20
 _LARGEST_DEFINITION = 256 * 1024
 
 
@@ -86,20 +87,22 @@ class Conditions:
 
     def check(self, current: str | None) -> None:
         """Raises PreconditionFailed. `current` is the resource's ETag, None where there is none."""
-        if self.if_match is not None and not _matches(self.if_match, current):
+        if self.if_match is not None and not _matches(self.if_match, current, weak=False):
             raise PreconditionFailed(
                 "If-Match does not hold: the skill has changed or is gone; GET it again and send its new ETag"
             )
-        if self.if_none_match is not None and _matches(self.if_none_match, current):
+        if self.if_none_match is not None and _matches(self.if_none_match, current, weak=True):
             raise PreconditionFailed(
                 "If-None-Match does not hold: the skill exists; leave the header out to replace it"
             )
 
 
-def _matches(header: str, current: str | None) -> bool:
+def _matches(header: str, current: str | None, *, weak: bool) -> bool:
+    """Source: RFC 9110, 13.1: If-Match compares strongly, If-None-Match weakly."""
     if current is None:
         return False
-    return header.strip() == "*" or current in (part.strip().removeprefix("W/") for part in header.split(","))
+    tags = [part.strip() for part in header.split(",")]
+    return header.strip() == "*" or current in ([tag.removeprefix("W/") for tag in tags] if weak else tags)
 
 
 class SkillCatalog:
@@ -115,7 +118,8 @@ class SkillCatalog:
         found = await self._store.get(check_name(name))
         if found is None:
             names = [skill.name for skill in await self._store.list()]
-            known = f"there are: {', '.join(names)}" if names else "there is none yet; PUT one"
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            known = f"there are: {', '.join(names[:_MOST_NAMED])}{more}" if names else "there is none yet; PUT one"
             raise NotFound(f"no skill is called {name!r}; {known}", target="skill")
         return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from shared.errors import BadRequest, PayloadTooLarge
+from shared.errors import BadRequest, InvalidExpression, PayloadTooLarge
 from shared.skills.definition import OnError, SkillDefinition, SkillInput
 from shared.skills.enrichment import Prepared, describe, missing_input, prepare, score_prepared
 from shared.skills.expressions import Expression, Path, location, parse_path, parse_source
@@ -79,7 +79,10 @@ class _Input:
     @classmethod
     def of(cls, item: SkillInput) -> "_Input":
         if item.source is not None:
-            return cls(item, parse_source(item.source))
+            try:
+                return cls(item, parse_source(item.source))
+            except InvalidExpression as error:
+                raise type(error)(f"input {item.name!r}: {error.message}", target=f"inputs.{item.name}") from error
         return cls(item, parse_path(item.source_context or ""), tuple(cls.of(nested) for nested in item.inputs))
 
 

@@ -5,6 +5,8 @@ error without a call; a record has data or errors, never both; and a batch that 
 answered 503, so that the indexer sends it again.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -17,6 +19,7 @@ from shared.errors import (
     UpstreamThrottled,
     UpstreamUnavailable,
 )
+from shared.logs import log_event
 from shared.skills.contract import Record, RecordResult
 from shared.skills.definition import OnError, SkillDefinition, SkillInput
 from shared.skills.failures import Failure, Kind, sentence
@@ -25,6 +28,8 @@ from shared.skills.payloads import Inputs, Outputs
 from shared.wire import Json
 
 _SHORTEST_RETRY_AFTER = 1.0
+
+logger = logging.getLogger("bridge.skills")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,15 @@ def prepare(data: dict[str, Json], definition: SkillDefinition, reasons: dict[st
     """The declared inputs of `data`. `reasons` says, by input name, why one has no value."""
     inputs = {item.name: data[item.name] for item in definition.inputs if item.name in data}
     missing = [item for item in definition.inputs if inputs.get(item.name) is None]
+    warnings = [missing_input(item, (reasons or {}).get(item.name)) for item in missing]
     if len(missing) == len(definition.inputs):
-        return Prepared(Failure(Kind.NO_INPUTS, facts={"inputs": ", ".join(item.name for item in missing)}))
-    return Prepared(inputs, [missing_input(item, (reasons or {}).get(item.name)) for item in missing])
+        return Prepared(Failure(Kind.NO_INPUTS, facts=_why_none(missing, reasons or {})), warnings if reasons else ())
+    return Prepared(inputs, warnings)
+
+
+def _why_none(missing: Sequence[SkillInput], reasons: dict[str, str]) -> dict[str, str]:
+    told = "".join(f"; {reason.rstrip('.')}" for reason in dict.fromkeys(reasons.values()))
+    return {"inputs": ", ".join(item.name for item in missing), "reasons": told}
 
 
 def missing_input(item: SkillInput, reason: str | None = None) -> str:
@@ -103,10 +114,29 @@ async def enrich_records(
         for record in records
     ]
     outcomes = await score_prepared(skill, prepared, seconds, request_id)
+    _log_outcomes(skill, outcomes, request_id)
     _refuse_busy_batch(skill, outcomes)
     return [
         _result(skill, record, item, outcome) for record, item, outcome in zip(records, prepared, outcomes, strict=True)
     ]
+
+
+def _log_outcomes(skill: Skill, outcomes: Sequence[Outcome], request_id: str) -> None:
+    """One line a batch: an operator sees what failed without asking the indexer."""
+    failed = Counter(outcome.kind.code for outcome in outcomes if isinstance(outcome, Failure))
+    counts = ",".join(f"{code}:{times}" for code, times in failed.most_common())
+    level = logging.WARNING if failed else logging.INFO
+    enriched = len(outcomes) - failed.total()
+    log_event(
+        logger,
+        "batch_scored",
+        level,
+        skill=skill.name,
+        request=request_id,
+        records=len(outcomes),
+        enriched=enriched,
+        failed=counts or None,
+    )
 
 
 def _result(skill: Skill, record: Record, prepared: Prepared, outcome: Outcome) -> RecordResult:

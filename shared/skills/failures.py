@@ -31,7 +31,7 @@ class Kind(Enum):
     # The record itself
     NO_INPUTS = _Row(
         "NoInputs",
-        "None of the skill's inputs has a value ({inputs}), so the endpoint was not called: "
+        "None of the skill's inputs has a value ({inputs}{reasons}), so the endpoint was not called: "
         "check the sources of the skill's inputs in the skillset.",
         bare_status=400,
     )
@@ -165,6 +165,13 @@ class Kind(Enum):
         "LimiterClosed",
         "{endpoint} gave no answer {silent} times in a row, so it is only probed, once every {probe} s: check that it runs; "
         "calls go on by themselves when a probe succeeds.",
+        busy=True,
+        bare_status=503,
+    )
+    SPACED_OUT = _Row(
+        "EndpointOverloaded",
+        "{endpoint} pushed back or timed out so often that calls to it are spaced out, and no turn was left before the "
+        "deadline: send the batch again later, and add instances or lower degreeOfParallelism.",
         busy=True,
         bare_status=503,
     )

@@ -15,6 +15,7 @@ from shared.skills.backlog import Backlog
 from shared.skills.definition import Gateway, SkillDefinition
 from shared.skills.failures import Failure, Kind
 from shared.skills.payloads import AnswerRejected, Inputs, Outputs, decode, encode
+from shared.skills.places import Places
 from shared.skills.results import ResultCache, result_key
 from shared.skills.retries import Again, Draw, RetryBudget, Tried, decide
 from shared.skills.stats import SkillStats
@@ -68,7 +69,7 @@ class Skill:
     definition: SkillDefinition
     endpoint: Endpoint
     stats: SkillStats
-    slots: asyncio.Semaphore
+    slots: Places
     """degreeOfParallelism, shared by all requests for this skill."""
     results: ResultCache | None = None
     draw: Draw = random.uniform
@@ -86,8 +87,6 @@ class _Call:
     """Which of the batch's records it carries."""
     attempts: int = 0
     retries: int = 0
-    pushed_back: bool = False
-    """By its last attempt: that says more of the next one, should the deadline abort it, than the deadline does."""
 
     def halves(self) -> "Iterator[_Call]":
         middle = len(self.indexes) // 2
@@ -186,14 +185,14 @@ class _Batch:
         return Failure(kind, facts={"deadline": f"{self._seconds:g}"})
 
     def _begin(self, call: _Call) -> None:
-        """Count the attempt; what is still in flight at the deadline has already got its outcome."""
+        """Count the attempt; what is still in flight at the deadline has already got its outcome: that of the attempt
+        before, which tells more than the deadline, or else the deadline's."""
         call.attempts += 1
         if call.attempts == 1:
             self._skill.endpoint.budget.earn()
+            self._keep(call, self._aborted)
         else:
             self._skill.stats.retries += 1
-        if not call.pushed_back:
-            self._keep(call, self._aborted)
 
     def _keep(self, call: _Call, failure: Failure) -> None:
         """The outcome of the call's records, until a later attempt gives a better one."""
@@ -212,7 +211,7 @@ class _Batch:
                 self._skill.results.put(self._keys[index], outcome)
 
     def _settle_failure(self, call: _Call, failure: Failure) -> None:
-        call.pushed_back = failure.pushed_back
+        self._skill.stats.push_backs += failure.pushed_back
         self._keep(call, replace(failure, attempts=call.attempts))
         again = self._decide(call, failure)
         if again is not None:

@@ -19,6 +19,8 @@ class SkillStats:
         """Records answered from the result cache."""
         self.calls = 0
         self.retries = 0
+        self.push_backs = 0
+        """Answers 429 and 503, bare or inside a 424."""
 
     def call(self, seconds: float | None) -> None:
         """A call was made and took `seconds`; None if it never reached the endpoint."""
@@ -51,6 +53,7 @@ class SkillStats:
             "remembered": self.remembered,
             "calls": self.calls,
             "retries": self.retries,
+            "pushBacks": self.push_backs,
             "errors": dict(self._errors),
             "latencyMs": {name: None if value is None else round(value * 1000, 1) for name, value in latency.items()},
         }

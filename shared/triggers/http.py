@@ -13,7 +13,7 @@ from shared.app import Services, get_services
 from shared.errors import BadRequest, BridgeError, ErrorDetail, PayloadTooLarge, UnsupportedApiVersion
 from shared.skills.addresses import is_loopback_url
 from shared.skills.catalog import Conditions
-from shared.wire import json_bytes
+from shared.wire import answer_bytes
 
 API_VERSIONS = ("2026-12-01",)
 JSON = "application/json"
@@ -101,7 +101,7 @@ def _detail(detail: ErrorDetail) -> dict[str, str]:
 
 
 def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
-    return func.HttpResponse(json_bytes(body), status_code=status, mimetype=JSON, headers=dict(headers or {}))
+    return func.HttpResponse(answer_bytes(body), status_code=status, mimetype=JSON, headers=dict(headers or {}))
 
 
 def read_body(req: func.HttpRequest, services: Services) -> bytes:

@@ -125,6 +125,17 @@ async def test_who_would_wait_beyond_the_deadline_is_refused_at_once() -> None:
 
 
 @virtually
+async def test_a_pause_that_the_endpoint_did_not_ask_for_is_not_told_as_its_own() -> None:
+    limiter = Limiter()
+    for _ in range(6):
+        await call(limiter, 0, Outcome.PUSHED_BACK)
+
+    failed = await failure_of(call(limiter, deadline=now() + 0.01))
+
+    assert failed.failure.kind is Kind.SPACED_OUT
+
+
+@virtually
 async def test_a_patient_caller_in_front_does_not_hide_who_is_refused_behind() -> None:
     limiter = Limiter()
     await call(limiter, 0, Outcome.PUSHED_BACK, retry_after=60)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -142,3 +143,79 @@ async def test_where_a_key_comes_from(key: KeyPlace | None, authorization: str |
 def test_settings_are_checked_when_the_services_are_made() -> None:
     with pytest.raises(ConfigurationError):
         Services({"MAX_RECORDS": "many"})
+
+
+def test_a_definition_saved_anew_keeps_the_places_that_calls_hold() -> None:
+    async def main() -> None:
+        store = SlowStore(stored(degreeOfParallelism=2))
+        made = services(store)
+        before = await made.serve("language")
+        store.skills["language"] = stored('"2"', degreeOfParallelism=7)
+        made.forget_skill("language")
+        after = await made.serve("language")
+
+        assert after.skill.version == '"2"'
+        assert after.skill.slots is before.skill.slots
+        assert after.skill.stats is before.skill.stats
+
+    run_virtual(main())
+
+
+def test_a_put_that_changed_nothing_leaves_the_served_skill_as_it_is() -> None:
+    async def main() -> None:
+        made = services(SlowStore(stored()))
+        before = await made.serve("language")
+        made.forget_skill("language")
+
+        assert (await made.serve("language")).skill is before.skill
+
+    run_virtual(main())
+
+
+class RotatingStore(SlowStore):
+    """A PUT comes between the reading of the row and of its key: the key that the row named is gone."""
+
+    async def get_secret(self, secret_id: str) -> str | None:
+        if secret_id == "former":
+            self.skills["language"] = stored('"2"', KeyPlace(secret_id="present"))
+            return None
+        return await super().get_secret(secret_id)
+
+
+def test_a_key_that_is_replaced_while_it_is_read_fails_no_record() -> None:
+    sent: list[httpx.Request] = []
+
+    async def main() -> None:
+        made = services(RotatingStore(stored(key=KeyPlace(secret_id="former"))), sent)
+        skill = await made.skill("language")
+        loop = asyncio.get_running_loop()
+        await skill.endpoint.attempt(b"{}", timeout=1, deadline=loop.time() + 9)
+
+    run_virtual(main())
+    assert [request.headers["authorization"] for request in sent] == ["Bearer secret-of-present"]
+
+
+def test_a_skill_that_was_deleted_and_made_again_starts_with_new_figures() -> None:
+    async def main() -> None:
+        store = SlowStore(stored())
+        made = services(store)
+        (await made.serve("language")).skill.stats.error("Old")
+        gone = store.skills.pop("language")
+        made.forget_skill("language")
+        with pytest.raises(NotFound):
+            await made.serve("language")
+        store.skills["language"] = gone
+
+        assert (await made.serve("language")).snapshot()["errors"] == {}
+
+    run_virtual(main())
+
+
+def test_every_spelling_of_one_address_shares_a_limiter() -> None:
+    async def main() -> set[int]:
+        spellings = (URI, URI.replace("https://language", "HTTPS://LANGUAGE"), URI.replace(".com/", ".com:443/"))
+        store = SlowStore(*(replace(stored(uri=uri), name=f"s{index}") for index, uri in enumerate(spellings)))
+        made = services(store)
+        return {id((await made.serve(f"s{index}")).endpoint.limiter) for index in range(len(spellings))}
+
+    assert len(run_virtual(main())) == 1

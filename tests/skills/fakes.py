@@ -12,6 +12,7 @@ from shared.skills.catalog import StoredSkill
 from shared.skills.definition import SkillDefinition, parse_definition, strip_definition
 from shared.skills.failures import Failure, Kind, status_failure
 from shared.skills.gateway import Answer, AttemptFailed, Skill
+from shared.skills.places import Places
 from shared.skills.results import ResultCache
 from shared.skills.retries import RetryBudget
 from shared.skills.stats import SkillStats
@@ -133,7 +134,7 @@ def skill(
     """A skill ready to score on a fake endpoint; back-off always waits its longest."""
     endpoint = endpoint or FakeEndpoint(script)
     served = definition(**members)
-    slots = asyncio.Semaphore(served.degree_of_parallelism)
+    slots = Places(served.degree_of_parallelism)
     ready = Skill("sample", version, served, endpoint, SkillStats(), slots, results, draw=lambda _, longest: longest)
     return ready, endpoint
 

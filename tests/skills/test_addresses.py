@@ -98,6 +98,7 @@ def test_hosts_of_azure_ml_are_allowed(uri: str) -> None:
         ("https://evilinference.ml.azure.com/score", "is not on the allow-list"),
         ("https://inference.ml.azure.com.evil.com/score", "is not on the allow-list"),
         ("https://ml.azure.com/score", "is not on the allow-list"),
+        ("https://xn--a.inference.ml.azure.com/score", "an internationalized host name (xn--…) is refused"),
         ("https://127.0.0.1/score", "an address literal is refused"),
         ("https://127.1/score", "an address literal is refused"),
         ("https://0x7f.1/score", "an address literal is refused"),

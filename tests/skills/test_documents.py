@@ -248,7 +248,10 @@ def test_a_document_without_any_input_is_an_error_and_no_call() -> None:
     assert endpoint.calls == []
     assert enriched.document == {"a": 1}
     assert [error.partition(":")[0] for error in enriched.errors] == ["/document"]
-    assert "None of the skill's inputs has a value (text)" in enriched.errors[0]
+    assert "None of the skill's inputs has a value (text; Missing value /document/text)" in enriched.errors[0]
+    assert enriched.warnings == [
+        "Required skill input is missing. Name: text, Source: /document/text. Missing value /document/text."
+    ]
 
 
 def test_a_context_that_matches_nothing_is_a_warning_and_no_call() -> None:

@@ -154,6 +154,11 @@ CASES: list[tuple[Failure, str]] = [
         "runs; calls go on by themselves when a probe succeeds.",
     ),
     (
+        Failure(Kind.SPACED_OUT),
+        "The endpoint churn pushed back or timed out so often that calls to it are spaced out, and no turn was left before "
+        "the deadline: send the batch again later, and add instances or lower degreeOfParallelism.",
+    ),
+    (
         Failure(Kind.PAUSED, facts={"wait": "60"}),
         "The endpoint churn asked for no calls for another 60 s (Retry-After), longer than the caller waits: send the "
         "batch again later.",

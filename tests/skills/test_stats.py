@@ -16,6 +16,7 @@ def test_a_skill_that_was_not_called_has_no_latency() -> None:
         "remembered": 0,
         "calls": 0,
         "retries": 0,
+        "pushBacks": 0,
         "errors": {},
         "latencyMs": {"p50": None, "p90": None, "p95": None, "p99": None},
     }

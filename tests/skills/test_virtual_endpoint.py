@@ -15,6 +15,7 @@ from shared.skills.contract import Record
 from shared.skills.enrichment import enrich_records
 from shared.skills.failures import Failure, status_failure
 from shared.skills.gateway import Answer, AttemptFailed, Skill
+from shared.skills.places import Places
 from shared.skills.retries import RetryBudget
 from shared.skills.stats import SkillStats
 from tests.skills.fakes import definition
@@ -76,7 +77,7 @@ class LimitedEndpoint:
 
 def gateway(server: Server, draw: random.Random) -> Skill:
     served = definition()
-    slots = asyncio.Semaphore(served.degree_of_parallelism)
+    slots = Places(served.degree_of_parallelism)
     return Skill("sample", "v1", served, LimitedEndpoint(server), SkillStats(), slots, draw=draw.uniform)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidJson
-from shared.wire import json_bytes, parse_json, read_json
+from shared.wire import DEEPEST, answer_bytes, json_bytes, parse_json, read_json
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(st.characters(exclude_categories=()))
@@ -69,10 +69,30 @@ def test_an_empty_body_is_refused_with_what_to_send() -> None:
         read_json(b"")
 
 
-def test_deep_but_readable_nesting_is_written_again() -> None:
-    deep = "[" * 1000 + "]" * 1000
+def test_nesting_is_read_to_the_depth_that_other_readers_take() -> None:
+    deep, deeper = ("[" * levels + "]" * levels for levels in (DEEPEST, DEEPEST + 1))
 
     assert json_bytes(parse_json(deep)).decode() == deep
+    with pytest.raises(ValueError, match="nested more than 100 levels deep"):
+        parse_json(deeper)
+
+
+@pytest.mark.parametrize("value", [[[1] * 50] * 50, {"a": [{"b": index} for index in range(200)]}])
+def test_many_brackets_are_not_deep(value: object) -> None:
+    assert parse_json(json_bytes(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("a\ud800b", '"a\ufffdb"'),
+        ("\U0001f600", '"\U0001f600"'),
+        ({"n": 2**70}, '{"n":1180591620717411303424}'),
+        ("é\udfff", '"é\ufffd"'),
+    ],
+)
+def test_an_answer_holds_only_characters(value: object, written: str) -> None:
+    assert answer_bytes(value).decode() == written
 
 
 def test_text_is_written_as_utf_8() -> None:

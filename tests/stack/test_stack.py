@@ -198,3 +198,32 @@ def test_with_core_tools_on_the_path_they_run_the_app(tmp_path: Path) -> None:
 
     assert bridge.command == ["/opt/func", "start", "--port", "7999"]
     assert bridge.environment["FUNCTIONS_WORKER_RUNTIME"] == "python"
+
+
+README_COMMAND = re.compile(r"^curl .*?(?=^curl |^```)", re.MULTILINE | re.DOTALL)
+
+
+def test_the_commands_of_the_readme_work_by_the_letter(tmp_path: Path) -> None:
+    commands = README_COMMAND.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    env = environment(tmp_path)
+
+    with started(env) as (_, address):
+        answers = [
+            subprocess.run(
+                [
+                    "bash",
+                    "-c",
+                    command.replace("http://127.0.0.1:7071", address).replace("curl ", "curl -sS --fail-with-body ", 1),
+                ],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            for command in commands
+        ]
+
+    assert [answer.stderr + answer.stdout for answer in answers if answer.returncode] == []
+    assert len(answers) == 4
+    assert json.loads(answers[0].stdout)["values"][0]["data"] == {"detected_language_code": "es"}
+    assert json.loads(answers[2].stdout)["documents"][0]["document"]["language"] == "de"
