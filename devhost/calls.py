@@ -47,20 +47,24 @@ class Caller:
         details: Mapping[str, str] | None = None,
         trace: Trace | None = None,
         retry: int = 0,
+        level: int = logging.INFO,
     ) -> Outcome:
-        """Run the function and put its outputs; whatever goes wrong is in the outcome, never raised."""
+        """Run the function and put its outputs; whatever goes wrong is in the outcome, never raised.
+
+        `level` is that of its two log lines; a failure is an error always.
+        """
         invocation = Invocation(str(uuid4()), function, data, metadata or {}, trace or Trace(), retry)
         log = logging.getLogger(f"Function.{function.name}")
-        log.info("Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, reason, invocation.id)
+        log.log(level, "Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, reason, invocation.id)
         if details:
-            log.info("Trigger Details: %s", ", ".join(f"{key}: {value}" for key, value in details.items()))
+            log.log(level, "Trigger Details: %s", ", ".join(f"{key}: {value}" for key, value in details.items()))
         self._running[invocation.id] = function.name
         started = time.monotonic()
         try:
             outcome = await self._run(invocation)
         finally:
             del self._running[invocation.id]
-        log_end(log, invocation, outcome, (time.monotonic() - started) * 1000)
+        log_end(log, level, invocation, outcome, (time.monotonic() - started) * 1000)
         return outcome
 
     async def _run(self, invocation: Invocation) -> Outcome:
@@ -112,10 +116,10 @@ def timed_out(function: str, seconds: float | None) -> RpcException:
     return RpcException(f"Timeout value of {seconds} s was exceeded by function: Functions.{function}")
 
 
-def log_end(log: logging.Logger, invocation: Invocation, outcome: Outcome, milliseconds: float) -> None:
+def log_end(log: logging.Logger, level: int, invocation: Invocation, outcome: Outcome, milliseconds: float) -> None:
     name, failure = invocation.function.name, outcome.failure
     if failure is None:
-        log.info("Executed 'Functions.%s' (Succeeded, Id=%s, Duration=%.0fms)", name, invocation.id, milliseconds)
+        log.log(level, "Executed 'Functions.%s' (Succeeded, Id=%s, Duration=%.0fms)", name, invocation.id, milliseconds)
         return
     log.error(
         "Executed 'Functions.%s' (Failed, Id=%s, Duration=%.0fms)\n%s",

@@ -46,8 +46,8 @@ class Server(uvicorn.Server):
         return nullcontext()
 
 
-async def run_host(settings: Settings, running: Running) -> bool:
-    """Until a signal. False if something would not stop, so that the process must be ended hard."""
+async def run_host(settings: Settings, running: Running) -> None:
+    """Until a signal. Threads of the app may run on: the process is to be ended hard."""
     stop = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
@@ -62,8 +62,7 @@ async def run_host(settings: Settings, running: Running) -> bool:
             await serve(settings, worker, functions, running, listening, address, stop)
     finally:
         listening.close()
-        stopped = await asyncio.to_thread(worker.stop, 1.0)
-    return stopped
+        await asyncio.to_thread(worker.stop, 1.0)
 
 
 async def serve(
@@ -163,6 +162,7 @@ def make_door(
         throttle=Throttle(http.max_outstanding_requests, http.max_concurrent_requests),
         body_limit=settings.body_limit,
         homepage=settings.homepage,
+        access_log=settings.access_log,
     )
 
 

@@ -1,7 +1,9 @@
 """The HTTP door: an ASGI app that routes on the raw path, asks for keys, calls, and writes what came back."""
 
+import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Protocol
 from uuid import uuid4
@@ -48,6 +50,7 @@ class Door:
         throttle: Throttle,
         body_limit: int,
         homepage: bool,
+        access_log: bool,
     ) -> None:
         self._functions = {function.name: function for function in functions}
         self._router = router
@@ -58,20 +61,27 @@ class Door:
         self._throttle = throttle
         self._body_limit = body_limit
         self._homepage = homepage
+        self._access_log = access_log
+        self._call_level = logging.DEBUG if access_log else logging.INFO
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"devhost serves HTTP, not {scope['type']}")
+        started = time.monotonic()
         try:
             answer = await self._answer(scope, receive)
         except CallerGoneError:
             return
         except BodyTooLargeError:
             answer = Answer(413, headers={"connection": "close"})
+        except asyncio.CancelledError:  # the host stops, and the call has had its time
+            answer = Answer(503, headers={"connection": "close"})
         except Exception:
             log.exception("devhost failed on %s %s", scope["method"], scope["path"])
             answer = Answer(500)
         await send_answer(answer, send)
+        if self._access_log:
+            log_request(scope, answer.status, (time.monotonic() - started) * 1000)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         line = len(scope["method"]) + len(scope.get("raw_path") or b"") + len(scope["query_string"])
@@ -103,7 +113,7 @@ class Door:
             log.warning(CHUNKED, request.method, request.path, function.name)
         body = await request.body(self._body_limit)
         data = TypedData(http=rpc_request(request, match.values, body))
-        outcome = await self._caller.call(function, data, trace=trace_of(request.headers))
+        outcome = await self._caller.call(function, data, trace=trace_of(request.headers), level=self._call_level)
         if outcome.failure is not None:
             return Answer(500)
         try:
@@ -119,6 +129,13 @@ class Door:
 
     def _is_master(self, request: Request) -> bool:
         return self._keys is not None and self._level(request, None) is AuthLevel.ADMIN
+
+
+def log_request(scope: Scope, status: int, milliseconds: float) -> None:
+    """The path as it came, escapes and all, and without the query, which may hold a key."""
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "backslashreplace")
+    level = logging.WARNING if status >= 500 else logging.INFO
+    log.log(level, "%s %s %d %.0f ms", scope["method"], path, status, milliseconds)
 
 
 def rpc_request(request: Request, values: Mapping[str, str | None], body: bytes) -> RpcHttp:

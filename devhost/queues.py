@@ -173,7 +173,9 @@ class Listener:
     async def drain(self, patience: float) -> None:
         """Wait for the messages in flight; what is not done by then comes again when its lease ends."""
         if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=patience)
+            _, late = await asyncio.wait(self._in_flight, timeout=patience)
+            for task in late:
+                task.cancel()
         await self._queue.close()
         if self._poison:
             await self._poison.close()

@@ -81,6 +81,7 @@ class Settings:
     body_limit: int = 100 * MEGABYTE
     homepage: bool = True
     quiet: bool = False
+    access_log: bool = False
 
     @property
     def host_id(self) -> str:
@@ -92,7 +93,9 @@ class Settings:
         return (value or "").strip().lower() in ("1", "true")
 
 
-def load_settings(app: Path, env: MutableMapping[str, str], port: int | None, quiet: bool) -> Settings:
+def load_settings(
+    app: Path, env: MutableMapping[str, str], port: int | None, quiet: bool, access_log: bool = False
+) -> Settings:
     """Read both files of the app; Values of local.settings.json go into `env` where it has no such name."""
     local = read_json(app / "local.settings.json", needed=False)
     if local.get("IsEncrypted"):
@@ -121,6 +124,7 @@ def load_settings(app: Path, env: MutableMapping[str, str], port: int | None, qu
         ),
         homepage=env.get("AzureWebJobsDisableHomepage", "").lower() != "true",
         quiet=quiet,
+        access_log=access_log,
     )
 
 

@@ -73,17 +73,16 @@ class Worker:
     async def invoke(self, invocation: Invocation) -> Outcome:
         return await self._on_worker(self._invoke(invocation))
 
-    def stop(self, patience: float) -> bool:
-        """Whether everything ended in time: a sync function that runs on cannot be stopped."""
+    def stop(self, patience: float) -> None:
+        """Async functions are cancelled; a sync one that runs on cannot be stopped, and is left behind."""
         if not self._thread.is_alive():
-            return True
+            return
         self._stopping = True
         asyncio.run_coroutine_threadsafe(self._end(), self._loop)
         self._thread.join(patience)
         ended = threading.Thread(target=library.stop_threadpool_executor, daemon=True)
         ended.start()
         ended.join(patience)
-        return not (self._thread.is_alive() or ended.is_alive())
 
     async def _on_worker[T](self, work: Any) -> T:
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)

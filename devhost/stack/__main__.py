@@ -1,13 +1,14 @@
 """The command line behind `make start` and `make demo`."""
 
 import argparse
+import contextlib
 import os
 import sys
 
 from devhost.stack.client import BridgeClient
 from devhost.stack.config import StackConfig, StackError
 from devhost.stack.parts import HOSTS, parts
-from devhost.stack.running import RunningStack, Stopped, stopped_by_signals
+from devhost.stack.running import RunningStack, Stopped, be_stopped_by_signals
 from devhost.stack.samples import load_samples
 from samples.language.demo import run_demo
 
@@ -15,12 +16,13 @@ from samples.language.demo import run_demo
 def main() -> int:
     options = _options()
     try:
-        with stopped_by_signals():
-            config = StackConfig.from_environment(os.environ)
-            config.check_ports()
-            (_start if options.command == "start" else _demo)(config, options.host)
+        be_stopped_by_signals()
+        config = StackConfig.from_environment(os.environ)
+        config.check_ports()
+        (_start if options.command == "start" else _demo)(config, options.host)
     except Stopped:
-        print("stopped", flush=True)
+        with contextlib.suppress(OSError):  # a Ctrl-C ends what our output was piped into as well
+            os.write(sys.stdout.fileno(), b"stopped\n")
     except StackError as error:
         print(f"stack: {error}", file=sys.stderr, flush=True)
         return 1

@@ -60,6 +60,7 @@ def _bridge(config: StackConfig, host: str, which: Which) -> Part:
     address = [f"{config.bridge}/api/health"]
     if host == "devhost":
         command = [sys.executable, "-m", "devhost", "--app", str(ROOT), "--port", str(config.bridge_port)]
+        command.append("--access-log")
         environment["BRIDGE_AUTH"] = "on" if config.auth else "off"
         return Part("bridge", command, address, environment, shows_output=True)
     func = which("func")

@@ -4,10 +4,11 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -16,8 +17,9 @@ from devhost.stack.config import ROOT, StackError, inherited_environment
 from devhost.stack.parts import Part
 
 _READY_SECONDS = 90.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 15.0  # the host gives HTTP calls five of them, then queue messages five
 _POLL = 0.05
+_TERMINAL = 2  # standard error: standard output has the stack's own few lines, for scripts to read
 
 
 class Stopped(Exception):
@@ -32,6 +34,8 @@ class RunningStack:
         self._logs = logs
         self._quiet = quiet
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._shows: list[threading.Thread] = []
+        self._all_ended = threading.Event()
 
     def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -52,17 +56,24 @@ class RunningStack:
     def _start(self, part: Part) -> subprocess.Popen[bytes]:
         """In a session of its own, so that a Ctrl-C reaches us alone, and we stop the parts in their order."""
         environment = inherited_environment() | part.environment
-        shown = part.shows_output and not self._quiet
         with self._log(part).open("wb") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 part.command,
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=None if shown else log,
-                stderr=None if shown else subprocess.STDOUT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if self._is_shown(part):
+            show = threading.Thread(target=_show, args=(self._log(part), self._all_ended), daemon=True)
+            show.start()
+            self._shows.append(show)
+        return process
+
+    def _is_shown(self, part: Part) -> bool:
+        return part.shows_output and not self._quiet
 
     def _log(self, part: Part) -> Path:
         return self._logs / f"{part.name}.log"
@@ -85,6 +96,8 @@ class RunningStack:
                 raise StackError(f"{part.name} ended with code {code}{self._tail(part)}")
 
     def _tail(self, part: Part) -> str:
+        if self._is_shown(part):
+            return ""
         lines = self._log(part).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
         return "".join(f"\n  {line}" for line in ["; its last words:", *lines]) if lines else ""
 
@@ -95,7 +108,8 @@ class RunningStack:
             time.sleep(0.5)
 
     def stop(self) -> None:
-        """The function app first, storage last; what does not end in time is killed."""
+        """The function app first, storage last; what does not end in time is killed. No signal cuts it short."""
+        _ignore_signals()
         running = list(reversed(self._processes.items()))
         for _, process in running:
             _signal(process, signal.SIGTERM)
@@ -106,6 +120,29 @@ class RunningStack:
             except subprocess.TimeoutExpired:
                 _signal(process, signal.SIGKILL)
                 process.wait()
+        self._all_ended.set()
+        for show in self._shows:
+            show.join(1)  # a terminal that takes nothing, as after Ctrl-S, keeps nobody
+
+
+def _show(log: Path, ended: threading.Event) -> None:
+    """Copy whole lines from `log` to the terminal as they come, the last ones too.
+
+    Through the file rather than a pipe: the part never waits for the terminal, and the log has all even so."""
+    with contextlib.suppress(OSError), log.open("rb") as source:  # the terminal may go
+        rest = b""
+        while True:
+            is_over = ended.wait(_POLL)
+            lines, newline, rest = (rest + source.read()).rpartition(b"\n")
+            _write(lines + newline + (rest if is_over else b""))
+            if is_over:
+                return
+
+
+def _write(content: bytes) -> None:
+    """Past Python's buffer, whose lock a blocked write would keep from the rest of the stack."""
+    while content:
+        content = content[os.write(_TERMINAL, content) :]
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -125,18 +162,17 @@ def _answers(address: str) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM raise Stopped; a second one while stopping changes nothing."""
+def be_stopped_by_signals() -> None:
+    """SIGINT and SIGTERM raise Stopped; once it stops, another one changes nothing."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
+        _ignore_signals()
         raise Stopped
 
-    former = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in former.items():
-            signal.signal(each, handler)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop)
+
+
+def _ignore_signals() -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)

@@ -100,9 +100,8 @@ def run_host(app: Path, *options: str, **env: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-@contextmanager
-def hosting(app: Path, *options: str, **env: str) -> Iterator[Host]:
-    process = subprocess.Popen(
+def starting(app: Path, *options: str, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", "devhost", "--app", str(app), "--port", "0", *options],
         cwd=ROOT,
         env=clean_env(env),
@@ -110,6 +109,11 @@ def hosting(app: Path, *options: str, **env: str) -> Iterator[Host]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@contextmanager
+def hosting(app: Path, *options: str, **env: str) -> Iterator[Host]:
+    process = starting(app, *options, **env)
     host = Host(process)
     ready: queue.Queue[str] = queue.Queue()
     readers = [

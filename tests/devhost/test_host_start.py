@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.devhost.running import eventually, hosting, run_host
+from tests.devhost.running import eventually, hosting, run_host, starting
 
 HEAD = "import azure.functions as func\napp = func.FunctionApp()\n"
 PING = (
@@ -31,6 +31,18 @@ async def slow(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("done")
 """
 )
+SESSION = (
+    PING
+    + """
+import aiohttp
+open_sessions = []
+@app.route(route="session", auth_level="ANONYMOUS")
+async def session(req: func.HttpRequest) -> func.HttpResponse:
+    open_sessions.append(aiohttp.ClientSession())
+    async with open_sessions[-1].get(req.params["url"]) as response:
+        return func.HttpResponse(await response.read())
+"""
+)
 STUCK = (
     PING
     + """
@@ -40,6 +52,9 @@ def stuck(req: func.HttpRequest) -> func.HttpResponse:
     time.sleep(60)
 """
 )
+
+
+COMPLAINTS = ("Traceback", "Exception ignored", "Unclosed", "Logging error")
 
 
 def write_app(folder: Path, code: str | None, host: Mapping[str, object] | None = None) -> Path:
@@ -138,6 +153,44 @@ def test_a_signal_ends_the_host_with_0_after_the_calls_in_flight(tmp_path: Path,
         assert code == 0
         assert call.result().body == b"done"
         assert not host.lines("Traceback")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_sessions_that_the_app_has_open_end_with_the_host_and_without_a_word(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    with hosting(write_app(tmp_path, SESSION)) as host:
+        assert host.get(f"/api/session?url=http://127.0.0.1:{host.port}/api/ping").body == b"pong"
+
+        code = host.stop(how)
+
+    assert code == 0
+    assert [line for line in host.log if any(complaint in line for complaint in COMPLAINTS)] == []
+
+
+def test_a_call_that_outlasts_the_patience_is_503_and_leaves_no_trace(tmp_path: Path) -> None:
+    app = write_app(tmp_path, SLOW.replace("sleep(1)", "sleep(60)"))
+    with hosting(app) as host, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(host.get, "/api/slow")
+        eventually(lambda: host.lines("Executing 'Functions.slow'"))
+
+        code = host.stop(signal.SIGINT)
+
+        assert call.result().status == 503
+    assert code == 0
+    assert [line for line in host.log if any(complaint in line for complaint in COMPLAINTS)] == []
+
+
+def test_a_signal_while_the_app_loads_ends_the_host_with_0(tmp_path: Path) -> None:
+    loading = tmp_path / "loading"
+    app = write_app(tmp_path, f"import pathlib, time\npathlib.Path({str(loading)!r}).touch()\ntime.sleep(1)\n" + PING)
+    with starting(app) as process:
+        eventually(loading.exists)
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert "Traceback" not in log
 
 
 def test_a_sync_function_that_hangs_does_not_keep_the_host_from_ending(tmp_path: Path) -> None:

@@ -45,11 +45,17 @@ def test_threshold_is_half_the_batch_for_each_processor_unless_set(
 
 
 async def listen(
-    queue: QueueClient, worker: FakeWorker, limits: Limits, *, until: asyncio.Event, wakes: Wakes | None = None
+    queue: QueueClient,
+    worker: FakeWorker,
+    limits: Limits,
+    *,
+    until: asyncio.Event,
+    wakes: Wakes | None = None,
+    patience: float = 5,
 ) -> None:
     listener = Listener(queue_function(), make_caller(worker), queue, None, PLAIN, limits, wakes or Wakes())
     await listener.run(until)
-    await listener.drain(5)
+    await listener.drain(patience)
 
 
 async def stop_after(seconds: float, stop: asyncio.Event) -> None:
@@ -73,6 +79,25 @@ async def test_a_message_stays_ours_while_its_call_outlasts_the_lease(storage: s
 
         assert len(worker.calls) == 1
         assert (await look.get_queue_properties()).approximate_message_count == 0
+
+
+async def test_a_message_that_outlasts_the_patience_is_let_go_and_comes_again(
+    storage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, worker = asyncio.Event(), FakeWorker(takes=30)
+    queue, look = open_queue(storage, "let-go"), open_queue(storage, "let-go")
+    async with look:
+        await look.create_queue()
+        await look.send_message("long")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(listen(queue, worker, LIMITS, until=stop, patience=0.1))
+            group.create_task(stop_after(0.5, stop))
+
+        assert len(worker.calls) == 1
+        assert (await look.get_queue_properties()).approximate_message_count == 1
+    assert [record for record in caplog.records if record.exc_info] == []
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_no_more_is_fetched_while_more_than_the_threshold_are_in_flight(storage: str) -> None:

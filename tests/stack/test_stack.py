@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -60,12 +60,12 @@ def environment(data: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def started(env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The stack and the address that its ready line names."""
+def started(
+    env: dict[str, str], terminal: int | IO[bytes] = subprocess.DEVNULL
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The stack and the address that its ready line names; its errors, and the app's output, go to `terminal`."""
     command = [sys.executable, "-m", "devhost.stack", "start"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as stack:
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=terminal, text=True) as stack:
         try:
             yield stack, read_ready_line(stack)
         finally:
@@ -116,6 +116,25 @@ def test_start_serves_the_sample_skill_and_a_signal_stops_every_part(tmp_path: P
     assert code == 0
     names = ("BRIDGE_PORT", "AZURITE_PORT", "SIMULATOR_PORT", "SCORING_PORT")
     assert [name for name in names if is_open(env[name])] == []
+
+
+def test_the_terminal_and_the_log_have_a_line_a_request_and_the_end_is_silent(tmp_path: Path) -> None:
+    terminal = tmp_path / "terminal"
+
+    with terminal.open("wb") as errors, started(environment(tmp_path), errors) as (stack, address):
+        definition = call("GET", f"{address}/api/skills/language")[1]
+        assert call("PUT", f"{address}/api/skills/mine", definition)[0] == 201
+        assert call("POST", f"{address}/api/skills/mine", SPANISH)[0] == 200
+        stack.send_signal(signal.SIGINT)
+        code = stack.wait(30)
+
+    shown = terminal.read_text()
+    assert code == 0
+    assert [word for word in ("Traceback", "Exception ignored", "Unclosed", "Logging error") if word in shown] == []
+    assert shown == (tmp_path / "logs" / "bridge.log").read_text()
+    assert shown.splitlines()[-1].endswith("Host.Startup: Stopping")
+    assert len(re.findall(r"POST /api/skills/mine 200 \d+ ms\n", shown)) == 1
+    assert "Executed" not in shown
 
 
 def test_two_stacks_run_side_by_side_and_a_restart_keeps_what_was_stored(tmp_path: Path) -> None:
