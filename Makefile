@@ -7,22 +7,25 @@ UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 HOST ?= devhost
 COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
 
-.PHONY: help start demo test test-slow check format bench bench-skills bench-outcome lock setup clean
+.PHONY: help start demo test test-slow test-azureml check format bench bench-skills bench-outcome lock setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
 
-start: .venv/ready .venv-scoring/ready node_modules/ready ## run the whole local stack in the foreground (HOST=func: with Core Tools)
+start: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## run the whole local stack in the foreground (HOST=func: with Core Tools)
 	@exec $(PY) -m devhost.stack start --host $(HOST)
 
-demo: .venv/ready .venv-scoring/ready node_modules/ready ## start the stack, enrich real documents with a real model, stop
+demo: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## start the stack, enrich real documents with a real model, stop
 	@exec $(PY) -m devhost.stack demo
 
-test: .venv/ready .venv-scoring/ready node_modules/ready ## all tests but the slow ones (under five minutes)
-	@$(PY) -m pytest -q -m "not slow" $(ARGS)
+test: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## all tests but the slow ones (under five minutes)
+	@$(PY) -m pytest -q -m "not slow and not azureml" $(ARGS)
 
-test-slow: .venv/ready .venv-scoring/ready node_modules/ready ## the slow tests
+test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## the slow tests
 	@$(PY) -m pytest -q -m slow $(ARGS)
+
+test-azureml: .venv/ready .venv-pipeline/ready .venv-azureml/ready node_modules/ready ## Microsoft's azure-ai-ml client against the simulator
+	@$(PY) -m pytest -q -m azureml $(ARGS)
 
 check: .venv/ready ## ruff, strict mypy, the architecture tests
 	@.venv/bin/ruff check .
@@ -46,11 +49,13 @@ lock: | $(UV) ## compile the requirements files anew
 	$(UV) $(COMPILE) pyproject.toml -o requirements.txt
 	$(UV) $(COMPILE) --group dev pyproject.toml -o requirements-dev.txt -c requirements.txt
 	$(UV) $(COMPILE) samples/language/requirements.in -o samples/language/requirements.txt
+	$(UV) $(COMPILE) --no-deps samples/customer_value/requirements.in -o samples/customer_value/requirements.txt
+	$(UV) $(COMPILE) tests/azureml/requirements.in -o tests/azureml/requirements.txt
 
-setup: .venv/ready .venv-scoring/ready node_modules/ready ## what every other target needs
+setup: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## what every other target needs
 
 clean: ## remove what the targets made
-	rm -rf .venv .venv-uv .venv-scoring node_modules .local .mypy_cache .ruff_cache benchmarks/.build
+	rm -rf .venv .venv-uv .venv-scoring .venv-pipeline .venv-azureml node_modules .local .mypy_cache .ruff_cache benchmarks/.build
 
 .venv-uv/bin/uv:
 	@python3 -m venv .venv-uv
@@ -64,6 +69,17 @@ clean: ## remove what the targets made
 .venv-scoring/ready: samples/language/requirements.txt | $(UV)
 	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-scoring
 	@$(UV) pip sync --quiet --compile-bytecode --python .venv-scoring/bin/python samples/language/requirements.txt
+	@touch $@
+
+.venv-pipeline/ready: samples/customer_value/requirements.txt | $(UV)
+	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-pipeline
+	@$(UV) pip sync --quiet --compile-bytecode --python .venv-pipeline/bin/python samples/customer_value/requirements.txt
+	@touch $@
+
+# Only for test-azureml.
+.venv-azureml/ready: tests/azureml/requirements.txt | $(UV)
+	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-azureml
+	@$(UV) pip sync --quiet --python .venv-azureml/bin/python tests/azureml/requirements.txt
 	@touch $@
 
 node_modules/ready: package-lock.json .npmrc

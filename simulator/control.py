@@ -2,7 +2,7 @@
 
 GET   /control          what can be set, as it is
 PATCH /control          {"tokenLifetime", "endpointTokenLifetime", "pageSize",
-                         "throttle": {"calls", "retryAfter"}}
+                         "throttle": {"calls", "retryAfter"}, "faults": [{"calls", …}]} (arm/faults.py)
 POST  /control/revoke   {"audience"}: its tokens; {"endpoint"}: its keys and tokens; {}: all there are
 PATCH /control/endpoints/{endpoint}/deployments/{deployment}
                         {"instances", "maxConcurrentRequestsPerInstance", "requestTimeout"}
@@ -11,26 +11,23 @@ PATCH /control/endpoints/{endpoint}/deployments/{deployment}
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from simulator.arm.faults import CallFault
 from simulator.arm.front import ArmFront, Throttle
-from simulator.arm.models import OnlineEndpoint
+from simulator.arm.models import OnlineEndpoint, Workspace
 from simulator.arm.online_endpoints import OnlineEndpoints
 from simulator.calls import Calls
 from simulator.identity import ManagedIdentity, audience_of
 from simulator.scoring.faults import FaultMemory
+from simulator.wire import Control, read
 
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 Positive = Annotated[int, Field(ge=1, le=10_000)]
-
-
-class Control(BaseModel):
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 
 
 class ThrottleSetting(Control):
@@ -43,6 +40,7 @@ class Settings(Control):
     endpoint_token_lifetime: Seconds | None = None
     page_size: Positive | None = None
     throttle: ThrottleSetting | None = None
+    faults: list[CallFault] | None = None
 
 
 class Revocation(Control):
@@ -61,6 +59,7 @@ class Controls:
     identity: ManagedIdentity
     front: ArmFront
     endpoints: OnlineEndpoints
+    workspace: Workspace
     calls: Calls
     memory: FaultMemory
 
@@ -100,9 +99,11 @@ class Controls:
         if new.endpoint_token_lifetime is not None:
             self.endpoints.token_lifetime = new.endpoint_token_lifetime
         if new.page_size is not None:
-            self.endpoints.page_size = new.page_size
+            self.endpoints.pages.size = new.page_size
         if new.throttle is not None:
             self.front.throttle = Throttle(new.throttle.calls, new.throttle.retry_after)
+        if new.faults is not None:
+            self.front.faults = new.faults
         return JSONResponse(self._settings())
 
     async def revoke(self, request: Request) -> Response:
@@ -112,7 +113,7 @@ class Controls:
             return self._revoke([endpoint], endpoint.audience)
         if asked.audience is not None:
             return self._revoke([], audience_of(asked.audience))
-        return self._revoke(list(self.endpoints.workspace.online_endpoints.values()), None)
+        return self._revoke(list(self.workspace.online_endpoints.values()), None)
 
     async def change_deployment(self, request: Request) -> Response:
         endpoint = self._endpoint(request.path_params["endpoint"])
@@ -134,7 +135,7 @@ class Controls:
         return JSONResponse({"tokens": revoked, "endpointsWithNewKeys": [each.name for each in endpoints]})
 
     def _endpoint(self, name: str) -> OnlineEndpoint:
-        endpoint = self.endpoints.workspace.online_endpoints.get(name.lower())
+        endpoint = self.workspace.online_endpoints.get(name.lower())
         if endpoint is None:
             raise HTTPException(404, f"no endpoint {name}")
         return endpoint
@@ -144,15 +145,7 @@ class Controls:
         return {
             "tokenLifetime": self.identity.lifetime,
             "endpointTokenLifetime": self.endpoints.token_lifetime,
-            "pageSize": self.endpoints.page_size,
+            "pageSize": self.endpoints.pages.size,
             "throttle": throttle and {"calls": throttle.calls, "retryAfter": throttle.retry_after},
+            "faults": [fault.model_dump(by_alias=True) for fault in self.front.faults],
         }
-
-
-async def read[T: Control](request: Request, model: type[T]) -> T:
-    """The body as `model`; an empty one is an empty object."""
-    try:
-        return model.model_validate_json(await request.body() or b"{}")
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise HTTPException(400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -26,7 +26,8 @@ class SimulatorServer(uvicorn.Server):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         port = self.servers[0].sockets[0].getsockname()[1]
-        print(f"simulator ready http://127.0.0.1:{port}", flush=True)
+        scheme = "https" if self.config.is_ssl else "http"
+        print(f"simulator ready {scheme}://127.0.0.1:{port}", flush=True)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         # Delayed and endless answers are cut off after the grace time, which is no error to report.
@@ -39,7 +40,8 @@ class SimulatorServer(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(app: ASGIApp, port: int) -> None:
+def serve(app: ASGIApp, port: int, certificate: str | None = None, key: str | None = None) -> None:
+    """With a certificate and its key (PEM files) over https."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -55,5 +57,7 @@ def serve(app: ASGIApp, port: int) -> None:
         # Above a client's own keep-alive, so that it is not the server that closes an idle connection.
         timeout_keep_alive=120,
         timeout_graceful_shutdown=1,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
     )
     SimulatorServer(config).run()

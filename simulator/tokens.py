@@ -1,12 +1,21 @@
 """Who may call what? The bearer tokens this simulator has issued, and whether one is good."""
 
+import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 KEPT = 10_000
+
+
+def part(claims: Mapping[str, str | int]) -> str:
+    """Of a JWT."""
+    return urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+
+
+HEADER = part({"typ": "JWT", "alg": "none"})
 
 
 class TokenRefused(Exception):
@@ -27,15 +36,15 @@ class Token:
 
 @dataclass
 class TokenStore:
-    """Tokens are opaque to callers: `sim.<audience, Base64>.<random>`, good only while they are held here."""
+    """Tokens are shaped as JWTs, since Microsoft's client reads the audience; good only while they are held here."""
 
     clock: Callable[[], float] = time.time
     _tokens: dict[str, Token] = field(default_factory=dict)
 
     def issue(self, audience: str, lifetime: int) -> Token:
         now = int(self.clock())
-        carried = urlsafe_b64encode(audience.encode()).decode().rstrip("=")
-        token = Token(f"sim.{carried}.{secrets.token_urlsafe(24)}", audience, now, now + lifetime)
+        claims: dict[str, str | int] = {"aud": audience, "iss": "simulator", "iat": now, "exp": now + lifetime}
+        token = Token(f"{HEADER}.{part(claims)}.{secrets.token_urlsafe(24)}", audience, now, now + lifetime)
         self._tokens[token.value] = token
         self._forget_oldest()
         return token

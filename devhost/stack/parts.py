@@ -44,7 +44,12 @@ def _azurite(config: StackConfig, which: Which) -> Part:
 def _simulator(config: StackConfig) -> Part:
     command = [sys.executable, "-m", "simulator", "--port", str(config.simulator_port)]
     scoring = ["--scoring-url", f"{config.scoring}/score"]
-    return Part("simulator", [*command, *scoring], [f"{config.simulator}/calls"], {"IDENTITY_HEADER": "local"})
+    environment = {
+        "IDENTITY_HEADER": "local",
+        "AzureWebJobsStorage": config.storage,
+        "PIPELINE_PYTHON": str(_installed(ROOT / ".venv-pipeline" / "bin" / "python")),
+    }
+    return Part("simulator", [*command, *scoring], [f"{config.simulator}/calls"], environment)
 
 
 def _scoring(config: StackConfig) -> Part:

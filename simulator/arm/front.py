@@ -1,8 +1,9 @@
-"""What does every ARM call pass before its resource? Token, api-version, throttling."""
+"""What does every call pass before its resource? Token, api-version, throttling, and the faults it was told."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from starlette.requests import Request
@@ -10,7 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from simulator.arm.errors import ArmError
-from simulator.identity import MANAGEMENT
+from simulator.arm.faults import CallFault, HangUp, next_fault
+from simulator.identity import MACHINE_LEARNING, MANAGEMENT
 from simulator.tokens import TokenRefused, TokenStore, bearer
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -22,7 +24,7 @@ EVERY_METHOD = ["GET", "PUT", "POST", "PATCH", "DELETE"]
 TOKEN_CODES = {
     "unknown": ("InvalidAuthenticationToken", "The access token is invalid."),
     "expired": ("ExpiredAuthenticationToken", "The access token expiry is in the past."),
-    "audience": ("InvalidAuthenticationTokenAudience", f"The access token's audience is not '{MANAGEMENT}'."),
+    "audience": ("InvalidAuthenticationTokenAudience", "The access token's audience is not '{audience}'."),
 }
 
 
@@ -46,24 +48,32 @@ class Throttle:
 class ArmFront:
     tokens: TokenStore
     throttle: Throttle | None = None
+    faults: list[CallFault] = field(default_factory=list)
 
     def route(self, method: str, path: str, handler: Handler) -> ArmRoute:
-        return ArmRoute(path, self._behind(handler), [method])
+        return ArmRoute(path, self._behind(handler, self.admit), [method])
+
+    def data_route(self, method: str, path: str, handler: Handler) -> ArmRoute:
+        """Of a data plane: a token for Machine Learning, and no api-version."""
+        return ArmRoute(path, self._behind(handler, self.admit_data), [method])
 
     def anything_else(self) -> ArmRoute:
         """The last route: what no service has, though it wants a token as well."""
-        return ArmRoute("/subscriptions/{rest:path}", self._behind(nothing_here), EVERY_METHOD)
+        return ArmRoute("/subscriptions/{rest:path}", self._behind(nothing_here, self.admit), EVERY_METHOD)
 
     def admit(self, request: Request) -> None:
-        self._check_token(request)
+        self._check_token(request, MANAGEMENT)
         check_api_version(request)
         self._check_throttle()
 
-    def _behind(self, handler: Handler) -> Handler:
+    def admit_data(self, request: Request) -> None:
+        self._check_token(request, MACHINE_LEARNING)
+
+    def _behind(self, handler: Handler, admit: Callable[[Request], None]) -> Handler:
         async def admitted(request: Request) -> Response:
             try:
-                self.admit(request)
-                response = await handler(request)
+                admit(request)
+                response = await self._answer(handler, request)
             except ArmError as error:
                 response = error.response()
             response.headers["x-ms-request-id"] = str(uuid4())
@@ -72,15 +82,28 @@ class ArmFront:
 
         return admitted
 
-    def _check_token(self, request: Request) -> None:
+    async def _answer(self, handler: Handler, request: Request) -> Response:
+        fault = next_fault(self.faults, request)
+        if fault is None:
+            return await handler(request)
+        await asyncio.sleep(fault.delay)
+        if refusal := fault.refusal():
+            raise refusal
+        if fault.drop == "before":
+            return HangUp()
+        response = await handler(request)
+        return HangUp() if fault.drop == "after" else response
+
+    def _check_token(self, request: Request, audience: str) -> None:
         value = bearer(request.headers.get("authorization"))
         if value is None:
             message = "Authentication failed. The 'Authorization' header is missing or is not a bearer token."
             raise unauthorized("AuthenticationFailed", message)
         try:
-            self.tokens.check(value, MANAGEMENT)
+            self.tokens.check(value, audience)
         except TokenRefused as refusal:
-            raise unauthorized(*TOKEN_CODES[refusal.reason]) from refusal
+            code, message = TOKEN_CODES[refusal.reason]
+            raise unauthorized(code, message.format(audience=audience)) from refusal
 
     def _check_throttle(self) -> None:
         if self.throttle is None or self.throttle.calls < 1:

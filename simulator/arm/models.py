@@ -1,13 +1,16 @@
-"""What does the simulated subscription hold? One workspace, an online endpoint a kind of authentication.
+"""What does the simulated subscription hold? One workspace to work with, and two that refuse to.
 
 Names compare without regard to case, so every collection is keyed by the lower-case name.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 AuthMode = Literal["Key", "AMLToken", "AADToken"]
+DatastoreType = Literal["AzureBlob", "AzureDataLakeGen2", "AzureFile"]
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 RESOURCE_GROUP = "local"
@@ -54,13 +57,73 @@ class OnlineEndpoint:
 
 
 @dataclass
+class ComponentVersion:
+    """`spec` as in the file: it names other components `name:version`, and its code by a folder beside `home`."""
+
+    name: str
+    version: str
+    spec: dict[str, Any]
+    home: Path
+    is_archived: bool = False
+
+
+@dataclass
+class Component:
+    """A component's container: its versions, the oldest first."""
+
+    name: str
+    versions: dict[str, ComponentVersion] = field(default_factory=dict)
+    is_archived: bool = False
+
+    @property
+    def latest(self) -> ComponentVersion:
+        return list(self.versions.values())[-1]
+
+
+@dataclass(frozen=True)
+class Datastore:
+    """`container` is a blob container, a file system or a share."""
+
+    name: str
+    type: DatastoreType
+    container: str
+    is_default: bool = False
+
+
+@dataclass(frozen=True)
+class BatchDeployment:
+    """`component` is `name:version`; without it, a model's deployment."""
+
+    name: str
+    component: str | None
+
+
+@dataclass
+class BatchEndpoint:
+    name: str
+    deployments: dict[str, BatchDeployment]
+    default: str
+
+
+@dataclass(frozen=True)
+class Permission:
+    actions: Sequence[str]
+    not_actions: Sequence[str] = ()
+
+
+@dataclass
 class Workspace:
     subscription: str = SUBSCRIPTION
     resource_group: str = RESOURCE_GROUP
     name: str = WORKSPACE
     tenant: str = TENANT
     location: str = LOCATION
+    is_v1_legacy: bool = False
+    permissions: Sequence[Permission] = ()
     online_endpoints: dict[str, OnlineEndpoint] = field(default_factory=dict)
+    components: dict[str, Component] = field(default_factory=dict)
+    datastores: dict[str, Datastore] = field(default_factory=dict)
+    batch_endpoints: dict[str, BatchEndpoint] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -68,14 +131,61 @@ class Workspace:
         return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
 
 
+# Azure's built-in roles, as far as they matter to a workspace.
+# Source: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+READER = Permission(("*/read",))
+DATA_SCIENTIST = Permission(
+    tuple(f"Microsoft.MachineLearningServices/workspaces/*/{verb}" for verb in ("read", "action", "delete", "write")),
+    tuple(
+        f"Microsoft.MachineLearningServices/workspaces/{action}"
+        for action in (
+            *("delete", "write", "computes/*/write", "computes/*/delete", "computes/listKeys/action"),
+            *("listKeys/action", "hubs/write", "hubs/delete", "featurestores/write", "featurestores/delete"),
+        )
+    ),
+)
+
+
 def local_workspace() -> Workspace:
-    """The workspace out of the box."""
+    """The workspace out of the box, but for its components, which come from files (arm/registry.py)."""
     modes: list[tuple[str, AuthMode]] = [
         ("language-key", "Key"),
         ("language-aml-token", "AMLToken"),
         ("language-aad-token", "AADToken"),
     ]
-    return Workspace(online_endpoints={name: with_one_deployment(name, mode) for name, mode in modes})
+    return Workspace(
+        permissions=(READER, DATA_SCIENTIST),
+        online_endpoints={name: with_one_deployment(name, mode) for name, mode in modes},
+        datastores=local_datastores(),
+        batch_endpoints={"customer-value": pipeline_endpoint(), "language-batch": model_endpoint()},
+    )
+
+
+def refusing_workspaces() -> list[Workspace]:
+    """One that the v2 interface does not work with, one where only reading is allowed."""
+    return [
+        Workspace(name="legacy", is_v1_legacy=True, permissions=(READER, DATA_SCIENTIST)),
+        Workspace(name="forbidden", permissions=(READER,), datastores=local_datastores()),
+    ]
+
+
+def local_datastores() -> dict[str, Datastore]:
+    stores = [
+        Datastore("workspaceblobstore", "AzureBlob", "azureml-blobstore", is_default=True),
+        Datastore("lake", "AzureDataLakeGen2", "lake"),
+        Datastore("workspacefilestore", "AzureFile", "azureml-filestore"),
+    ]
+    return {store.name: store for store in stores}
+
+
+def pipeline_endpoint() -> BatchEndpoint:
+    """Two versions of the sample's pipeline behind one address."""
+    deployments = [BatchDeployment("v1", "customer_value:1"), BatchDeployment("v2", "customer_value:2")]
+    return BatchEndpoint("customer-value", {each.name: each for each in deployments}, default="v2")
+
+
+def model_endpoint() -> BatchEndpoint:
+    return BatchEndpoint("language-batch", {"blue": BatchDeployment("blue", None)}, default="blue")
 
 
 def with_one_deployment(name: str, auth_mode: AuthMode) -> OnlineEndpoint:

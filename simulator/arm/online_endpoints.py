@@ -4,8 +4,6 @@ Shapes: the resources of Microsoft.MachineLearningServices, api-version 2025-12-
 optional members that have no value are there and null.
 """
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,38 +14,28 @@ from starlette.routing import Route
 from simulator.arm.errors import ProviderError, not_found
 from simulator.arm.front import ArmFront
 from simulator.arm.models import Deployment, OnlineEndpoint, Workspace
+from simulator.arm.paging import Pages
+from simulator.arm.resources import SYSTEM_DATA, WORKSPACE_PATH, WORKSPACE_TYPE
+from simulator.arm.workspaces import Workspaces
 from simulator.tokens import TokenStore
 
-PROVIDER = "Microsoft.MachineLearningServices"
-WORKSPACE_PATH = (
-    f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/workspaces/{{workspace}}"
-)
 ENDPOINTS_PATH = f"{WORKSPACE_PATH}/onlineEndpoints"
 ENDPOINT_PATH = f"{ENDPOINTS_PATH}/{{endpoint}}"
 DEPLOYMENTS_PATH = f"{ENDPOINT_PATH}/deployments"
 
-ENDPOINT_TYPE = f"{PROVIDER}/workspaces/onlineEndpoints"
+ENDPOINT_TYPE = f"{WORKSPACE_TYPE}/onlineEndpoints"
 DEPLOYMENT_TYPE = f"{ENDPOINT_TYPE}/deployments"
-
-SYSTEM_DATA = {
-    "createdBy": "Local Developer",
-    "createdByType": "User",
-    "createdAt": "2026-01-01T00:00:00.0000000+00:00",
-    "lastModifiedBy": None,
-    "lastModifiedByType": None,
-    "lastModifiedAt": "2026-01-01T00:00:00.0000000+00:00",
-}
 
 
 @dataclass
 class OnlineEndpoints:
     """`token_lifetime`: of the tokens that `POST {endpoint}/token` gives."""
 
-    workspace: Workspace
+    workspaces: Workspaces
     front: ArmFront
     tokens: TokenStore
+    pages: Pages
     token_lifetime: int = 43_200
-    page_size: int = 20
 
     def routes(self) -> list[Route]:
         return [
@@ -60,33 +48,34 @@ class OnlineEndpoints:
         ]
 
     async def list_endpoints(self, request: Request) -> Response:
-        workspace = self._workspace(request)
+        workspace = self.workspaces.permitted(request, "onlineEndpoints/read")
         endpoints = list(workspace.online_endpoints.values())
-        return self._page(request, [endpoint_json(workspace, each, request) for each in endpoints])
+        return self.pages.answer(request, [endpoint_json(workspace, each, request) for each in endpoints])
 
     async def get_endpoint(self, request: Request) -> Response:
-        return JSONResponse(endpoint_json(self.workspace, self._endpoint(request), request))
+        workspace, endpoint = self._endpoint(request, "read")
+        return JSONResponse(endpoint_json(workspace, endpoint, request))
 
     async def list_deployments(self, request: Request) -> Response:
-        endpoint = self._endpoint(request)
+        workspace, endpoint = self._endpoint(request, "deployments/read")
         deployments = list(endpoint.deployments.values())
-        return self._page(request, [deployment_json(self.workspace, endpoint, each) for each in deployments])
+        return self.pages.answer(request, [deployment_json(workspace, endpoint, each) for each in deployments])
 
     async def get_deployment(self, request: Request) -> Response:
-        endpoint = self._endpoint(request)
+        workspace, endpoint = self._endpoint(request, "deployments/read")
         name = request.path_params["deployment"]
         deployment = endpoint.deployments.get(name.lower())
         if deployment is None:
-            raise not_found(DEPLOYMENT_TYPE, f"{endpoint.name}/{name}", self.workspace.resource_group)
-        return JSONResponse(deployment_json(self.workspace, endpoint, deployment))
+            raise not_found(DEPLOYMENT_TYPE, f"{endpoint.name}/{name}", workspace.resource_group)
+        return JSONResponse(deployment_json(workspace, endpoint, deployment))
 
     async def list_keys(self, request: Request) -> Response:
-        endpoint = self._endpoint(request)
+        _, endpoint = self._endpoint(request, "listKeys/action")
         refuse_unless(endpoint, "Key", "Keys")
         return JSONResponse({"primaryKey": endpoint.primary_key, "secondaryKey": endpoint.secondary_key})
 
     async def get_token(self, request: Request) -> Response:
-        endpoint = self._endpoint(request)
+        _, endpoint = self._endpoint(request, "token/action")
         refuse_unless(endpoint, "AMLToken", "Tokens")
         token = self.tokens.issue(endpoint.audience, self.token_lifetime)
         return JSONResponse(
@@ -99,40 +88,13 @@ class OnlineEndpoints:
             }
         )
 
-    def _workspace(self, request: Request) -> Workspace:
-        asked = request.path_params
-        held = self.workspace
-        wanted = (asked["subscription"], asked["group"], asked["workspace"])
-        if tuple(map(str.lower, wanted)) != (
-            held.subscription,
-            held.resource_group.lower(),
-            held.name.lower(),
-        ):
-            raise not_found(f"{PROVIDER}/workspaces", asked["workspace"], asked["group"])
-        return held
-
-    def _endpoint(self, request: Request) -> OnlineEndpoint:
-        workspace = self._workspace(request)
+    def _endpoint(self, request: Request, action: str) -> tuple[Workspace, OnlineEndpoint]:
+        workspace = self.workspaces.permitted(request, f"onlineEndpoints/{action}")
         name = request.path_params["endpoint"]
         endpoint = workspace.online_endpoints.get(name.lower())
         if endpoint is None:
             raise not_found(ENDPOINT_TYPE, f"{workspace.name}/{name}", workspace.resource_group)
-        return endpoint
-
-    def _page(self, request: Request, items: list[dict[str, Any]]) -> Response:
-        """One page of `items`; nextLink carries where the next one starts."""
-        start = skip_to(request.query_params.get("$skip"))
-        end = start + self.page_size
-        token = base64.urlsafe_b64encode(str(end).encode()).decode()
-        following = str(request.url.include_query_params(**{"$skip": token})) if end < len(items) else None
-        return JSONResponse({"value": items[start:end], "nextLink": following})
-
-
-def skip_to(token: str | None) -> int:
-    try:
-        return int(base64.urlsafe_b64decode(token)) if token else 0
-    except (binascii.Error, ValueError) as error:
-        raise ProviderError(400, "UserError", "The continuation token in $skip is invalid.") from error
+        return workspace, endpoint
 
 
 def refuse_unless(endpoint: OnlineEndpoint, auth_mode: str, what: str) -> None:

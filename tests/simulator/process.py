@@ -13,5 +13,7 @@ def ready_url(process: subprocess.Popen[str]) -> str:
     """The address in the line that says it answers."""
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line.startswith("simulator ready http://127.0.0.1:"), line + str(process.stderr and process.stderr.read())
+    if not line.startswith(("simulator ready http://127.0.0.1:", "simulator ready https://127.0.0.1:")):
+        process.kill()
+        raise AssertionError(line + str(process.stderr and process.stderr.read()))
     return line.split()[-1]

@@ -168,7 +168,7 @@ async def test_a_long_list_is_followed_by_next_link(arm: httpx.AsyncClient, simu
     names = ["blue", "green", "red"]
     endpoint = simulator.workspace.online_endpoints["language-key"]
     endpoint.deployments |= {name: Deployment(name) for name in names}
-    simulator.endpoints.page_size = 2
+    simulator.pages.size = 2
 
     first = (await arm.get(f"{KEY}/deployments")).json()
     arm.params = httpx.QueryParams()

@@ -19,6 +19,7 @@ async def test_settings_are_shown_and_changed(client: httpx.AsyncClient) -> None
         "endpointTokenLifetime": 43_200,
         "pageSize": 20,
         "throttle": None,
+        "faults": [],
     }
     assert after == before | {"tokenLifetime": 5, "endpointTokenLifetime": 6}
 

@@ -15,7 +15,9 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.simulator.arm import AAD_TOKEN, AML_TOKEN, ENDPOINTS, KEY, VERSION
+from tests.simulator.arm import AAD_TOKEN, AML_TOKEN, ENDPOINTS, KEY, VERSION, WORKSPACE
+from tests.simulator.jobs import JOBS, component, job_body, literal, until
+from tests.simulator.memory import MemoryStorage
 
 SPECS = os.environ.get("AZURE_SPECS_DIR")
 
@@ -74,6 +76,65 @@ async def test_a_deployment_conforms(arm: httpx.AsyncClient, templates: dict[str
     assert errors_of(deployment["sku"], templates, "#/definitions/Sku") == []
 
 
+@pytest.mark.parametrize(
+    ("path", "definition"),
+    [
+        ("", "Workspace"),
+        ("/components/customer_value", "ComponentContainer"),
+        ("/components/customer_value/versions/2", "ComponentVersion"),
+        ("/datastores/workspaceblobstore", "Datastore"),
+        ("/datastores/lake", "Datastore"),
+        ("/datastores/workspacefilestore", "Datastore"),
+        ("/batchEndpoints/customer-value", "BatchEndpoint"),
+        ("/batchEndpoints/customer-value/deployments/v2", "BatchDeployment"),
+        ("/batchEndpoints/language-batch/deployments/blue", "BatchDeployment"),
+        ("/components/none", "ErrorResponse"),
+        ("/jobs/none", "ErrorResponse"),
+    ],
+)
+async def test_what_a_workspace_holds_conforms(
+    arm: httpx.AsyncClient, resources: dict[str, Any], path: str, definition: str
+) -> None:
+    answer = (await arm.get(WORKSPACE + path)).json()
+
+    assert errors_of(answer, resources, f"#/$defs/{definition}") == []
+
+
+async def test_a_datastore_s_secrets_conform(arm: httpx.AsyncClient, resources: dict[str, Any]) -> None:
+    answer = (await arm.post(f"{WORKSPACE}/datastores/lake/listSecrets")).json()
+
+    assert errors_of(answer, resources, "#/$defs/AccountKeyDatastoreSecrets") == []
+
+
+async def test_a_job_s_request_and_answers_conform(
+    arm: httpx.AsyncClient, resources: dict[str, Any], templates: dict[str, Any]
+) -> None:
+    body = job_body(component("customer_value", "2"))
+    body["properties"]["inputs"]["horizon_days"] = literal("30")
+    created = (await arm.put(f"{JOBS}/run-1", json=body)).json()
+    await until(arm, "run-1")
+    over = (await arm.get(f"{JOBS}/run-1")).json()
+
+    assert errors_of(body["properties"], templates, "#/definitions/JobBaseProperties") == []
+    for answer in (created, over):
+        assert errors_of(answer, resources, "#/$defs/JobBase") == []
+        assert errors_of(answer["properties"], resources, "#/$defs/PipelineJob") == []
+
+
+async def test_a_failed_run_s_history_conforms(
+    arm: httpx.AsyncClient, data_plane: httpx.AsyncClient, storage: MemoryStorage
+) -> None:
+    history = closed(load("sdk-derived/aml-runhistory-*.schema.json"))
+    storage.blobs["azureml-blobstore", "samples/few.csv"] = b"nothing"
+    await arm.put(f"{JOBS}/run-1", json=job_body())
+    assert await until(arm, "run-1") == "Failed"
+
+    answer = (await data_plane.post(f"/history/v1.0{WORKSPACE}/rundata", json={"runId": "run-1"})).json()
+
+    assert answer["runMetadata"]["error"]["error"]["details"]
+    assert errors_of(answer, history, "#/$defs/GetRunDataResult") == []
+
+
 async def test_the_check_notices_an_unknown_member_and_a_wrong_type(
     arm: httpx.AsyncClient, resources: dict[str, Any]
 ) -> None:
@@ -98,7 +159,7 @@ def errors_of(answer: Any, document: dict[str, Any], reference: str) -> list[str
 def closed(document: dict[str, Any]) -> dict[str, Any]:
     document = copy.deepcopy(document)
     for definition in document["$defs"].values():
-        if "properties" in definition:
+        if "properties" in definition and "oneOf" not in definition:  # a base is closed by what it is one of
             definition.setdefault("additionalProperties", False)
     return document
 

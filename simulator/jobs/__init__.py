@@ -1,0 +1,1 @@
+"""Pipeline jobs that really run: from the accepted request over the steps' processes to the stored output."""
