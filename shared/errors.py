@@ -84,6 +84,20 @@ class NotFound(BridgeError):
     status = 404
 
 
+class Conflict(BridgeError):
+    """What is asked for does not go with how things stand."""
+
+    code = "Conflict"
+    status = 409
+
+
+class Gone(BridgeError):
+    """It was there, and has been dropped since."""
+
+    code = "Gone"
+    status = 410
+
+
 class PreconditionFailed(BridgeError):
     code = "PreconditionFailed"
     status = 412
@@ -92,6 +106,20 @@ class PreconditionFailed(BridgeError):
 class PayloadTooLarge(BridgeError):
     code = "PayloadTooLarge"
     status = 413
+
+
+class UnusableOutput(BridgeError):
+    """What a pipeline wrote cannot become rows: the message names the file, and the line where there is one."""
+
+    code = "UnusableOutput"
+    status = 422
+
+
+class NotSupported(BridgeError):
+    """Well-formed, but nothing this app does."""
+
+    code = "NotSupported"
+    status = 501
 
 
 class UpstreamFailed(BridgeError):

@@ -3,8 +3,10 @@
 A module that uses it sees `Row`s and `StorageUnavailable`; the SDK's own errors end here.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import batched
 from typing import Any
 
 from azure.core import MatchConditions
@@ -21,9 +23,11 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.errors import ConfigurationError, StorageUnavailable
 
-__all__ = ["Row", "Table", "TableServiceClient", "connect"]
+__all__ = ["Row", "Table", "TableServiceClient", "connect", "error_code", "unavailable"]
 
 type Values = Mapping[str, str | int | float | bool | datetime]
+
+_MOST_IN_TRANSACTION = 100
 
 VERSION = 1
 """Of the rows that this release writes, in their column `V`."""
@@ -90,7 +94,7 @@ class Table:
         except ResourceNotFoundError:
             return None
         except AzureError as error:
-            raise _unavailable(self.name, error) from error
+            raise unavailable(self.name, error) from error
         return Row(entity, entity.metadata["etag"])
 
     async def query(self, partition: str) -> AsyncIterator[Row]:
@@ -102,7 +106,7 @@ class Table:
         except ResourceNotFoundError:
             return
         except AzureError as error:
-            raise _unavailable(self.name, error) from error
+            raise unavailable(self.name, error) from error
 
     async def insert(self, partition: str, row: str, values: Values) -> bool:
         """Write a new row; False if there is one."""
@@ -127,7 +131,7 @@ class Table:
         except (ResourceModifiedError, ResourceNotFoundError):
             return False
         except AzureError as error:
-            raise _unavailable(self.name, error) from error
+            raise unavailable(self.name, error) from error
         return True
 
     async def delete(self, partition: str, row: str, etag: str | None = None) -> bool:
@@ -140,21 +144,40 @@ class Table:
         except ResourceNotFoundError:
             return True
         except AzureError as error:
-            raise _unavailable(self.name, error) from error
+            raise unavailable(self.name, error) from error
         return True
+
+    async def upsert_all(self, partition: str, rows: Mapping[str, Values]) -> None:
+        """Write rows of one partition, by their keys, a hundred in a transaction."""
+        entities = [_entity(partition, key, values) for key, values in rows.items()]
+        for some in batched(entities, _MOST_IN_TRANSACTION, strict=False):
+            operations = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in some]
+            await self._making_table(partial(self._client.submit_transaction, operations))
+
+    async def delete_all(self, partition: str, keys: Sequence[str]) -> None:
+        """Remove rows of one partition, a hundred in a transaction. They must be there."""
+        for some in batched(keys, _MOST_IN_TRANSACTION, strict=False):
+            try:
+                await self._client.submit_transaction(
+                    [("delete", {"PartitionKey": partition, "RowKey": key}) for key in some]
+                )
+            except AzureError as error:
+                raise unavailable(self.name, error) from error
 
     async def _making_table(self, write: Callable[[], Awaitable[object]]) -> None:
         """The first write of a new account finds no table: make it, then write."""
         try:
             try:
                 await write()
-            except ResourceNotFoundError:
+            except HttpResponseError as error:
+                if error.status_code != 404:  # a transaction's is no ResourceNotFoundError
+                    raise
                 await self._create()
                 await write()
         except ResourceExistsError:
             raise
         except AzureError as error:
-            raise _unavailable(self.name, error) from error
+            raise unavailable(self.name, error) from error
 
     async def _create(self) -> None:
         try:
@@ -167,7 +190,13 @@ def _entity(partition: str, row: str, values: Values) -> dict[str, Any]:
     return {"PartitionKey": partition, "RowKey": row, "V": VERSION, **values}
 
 
-def _unavailable(table: str, error: AzureError) -> StorageUnavailable:
+def error_code(error: AzureError) -> str:
+    """Table storage's own word for what is wrong, which the SDK adds to most of its errors; empty without it."""
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or "")
+
+
+def unavailable(table: str, error: AzureError) -> StorageUnavailable:
     """What went wrong, without the SDK's text: that can hold an address with a signature."""
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if isinstance(error, ClientAuthenticationError) or status in (401, 403):

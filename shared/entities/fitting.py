@@ -1,0 +1,132 @@
+"""Does a record fit the schema? If so it becomes a row: keys, typed values, and large values set apart."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from shared.entities.csvscan import occurrences
+from shared.entities.keys import partition_key, row_key, utf16_units
+from shared.entities.outputs import FileKind, OutputFile
+from shared.entities.records import Record, Texts
+from shared.entities.rows import Origin, Row, SnapshotTable
+from shared.entities.schema import CUSTOMER_ID
+from shared.entities.values import EdmType, Value, reader
+
+LARGEST_TEXT = 32_000
+"""UTF-16 units of a property: Table storage holds 32 Ki; what is longer lies in a blob."""
+LARGEST_ROW = 900 * 1024
+"""Bytes, as Table storage counts them: it holds 1 MiB. Above that the longest texts lie in blobs too."""
+_SMALL_ROW = 3_000
+"""Characters; a row below that needs no look at its single values."""
+_ROW_OVERHEAD = 500
+"""Characters that a row's keys, origin and frame take in a request."""
+
+
+class Misfit(ValueError):
+    """Why a record does not become a row, for people, without its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedRow:
+    """A row, with what lies beside it."""
+
+    row: Row
+    large: Mapping[int, str]
+    """Texts for blobs, by index of their column."""
+    weight: int
+    """Bytes it may take in a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """Where a file has a property's text, and how that becomes a value."""
+
+    place: int
+    name: str
+    source: str
+    type: EdmType
+    read: Callable[[str], Value]
+
+
+class RowFitter:
+    """Makes rows of one file's records."""
+
+    def __init__(self, table: SnapshotTable, file: OutputFile) -> None:
+        schema = table.schema
+        found = {place: index for index, place in enumerate(zip(file.header, occurrences(file.header), strict=True))}
+        self._cells = [
+            _Cell(found[(column.source, column.nth)], column.name, column.source, column.type, reader(column.type))
+            for column in schema.columns
+            if (column.source, column.nth) in found
+        ]
+        places = {cell.name: cell.place for cell in self._cells}
+        self._customer = places[schema.customer_id]
+        self._primary = None if schema.is_one_column else places[schema.primary_key]
+        self._indexes = {column.name: index for index, column in enumerate(schema.columns)}
+        self._keys = {schema.customer_id, schema.primary_key, CUSTOMER_ID}
+        self._empty_is_null = file.kind is FileKind.CSV
+        self._table = table
+        self._file = file
+
+    def fit(self, record: Record) -> FittedRow:
+        """Raises Misfit."""
+        if record.fault:
+            raise Misfit(record.fault)
+        customer_id = self._key(record.texts, self._customer)
+        primary_key = None if self._primary is None else self._key(record.texts, self._primary)
+        try:
+            key = row_key(customer_id, primary_key)
+        except ValueError as error:
+            raise Misfit(str(error)) from None
+        values: dict[str, Value] = {CUSTOMER_ID: customer_id}
+        size = _ROW_OVERHEAD + self._fill(values, record.texts)
+        large = self._set_apart(values) if size > _SMALL_ROW else {}
+        weight = _ROW_OVERHEAD + sum(map(_weight, values.values())) if size > _SMALL_ROW else 12 * size
+        origin = Origin(self._file.index, record.number)
+        partition = partition_key(customer_id, self._table.buckets)
+        return FittedRow(Row(partition, key, origin, values, tuple(large)), large, weight)
+
+    def _key(self, texts: Texts, place: int) -> str:
+        text = texts[place]
+        if not text:
+            raise Misfit(f"has no value in the key column {self._file.header[place]!r}")
+        return text
+
+    def _fill(self, values: dict[str, Value], texts: Texts) -> int:
+        """Adds the columns' values; how many characters they and their names have."""
+        size = 0
+        for cell in self._cells:
+            text = texts[cell.place]
+            if not text and (text is None or self._empty_is_null or cell.type is not EdmType.STRING):
+                continue
+            size += len(text) + len(cell.name)
+            try:
+                values[cell.name] = cell.read(text)
+            except ValueError:
+                raise Misfit(f"has a value in the column {cell.source!r} that is no {cell.type}") from None
+        return size
+
+    def _set_apart(self, values: dict[str, Value]) -> dict[int, str]:
+        """Takes out of `values` what is too large to lie in the row."""
+        units = {
+            name: utf16_units(value)
+            for name, value in values.items()
+            if isinstance(value, str) and name not in self._keys
+        }
+        room = LARGEST_ROW - sum(map(_stored_bytes, values, values.values()))
+        large: dict[int, str] = {}
+        for name in sorted(units, key=lambda name: (-units[name], name)):
+            if units[name] <= LARGEST_TEXT and room >= 0:
+                break
+            room += 2 * units[name]
+            large[self._indexes[name]] = str(values.pop(name))
+        return dict(sorted(large.items()))
+
+
+def _stored_bytes(name: str, value: Value) -> int:
+    """Source: Microsoft, "Understanding the Table service data model"."""
+    return 8 + 2 * len(name) + (2 * utf16_units(value) + 4 if isinstance(value, str) else 16)
+
+
+def _weight(value: Value) -> int:
+    """Characters beyond ASCII may be written as two escapes of six bytes."""
+    return 400 + ((2 if value.isascii() else 12) * len(value) if isinstance(value, str) else 50)

@@ -1,0 +1,56 @@
+"""How long is a snapshot kept, and how does it go?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.entities.rows import LargeValues, RejectStore, RowStore, large_prefix
+from shared.entities.snapshots import Entity, EntityStore, Snapshot, find_entity
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotStores:
+    """Wherever a snapshot has left something."""
+
+    entities: EntityStore
+    rows: RowStore
+    large: LargeValues
+    rejects: RejectStore
+
+
+def dropped(
+    entity: Entity, snapshots: Sequence[Snapshot], now: datetime, *, keep: int, grace: timedelta
+) -> list[Snapshot]:
+    """The published snapshots that retention drops: neither current, nor among the newest `keep`, nor seen by readers
+    within the grace time, who may still be on their pages."""
+    kept = {snapshot.table for snapshot in snapshots}
+    remembered = [known for known in entity.published if known.table in kept]
+    current = entity.current.table if entity.current else ""
+    safe = {current, *(known.table for known in remembered[:keep])}
+    seen = {known.table: known.until for known in remembered}
+    return [
+        snapshot
+        for snapshot in snapshots
+        if snapshot.published_at
+        and snapshot.table not in safe
+        # One that the pointer does not know is about to be published, or was forgotten long ago.
+        and now - (seen.get(snapshot.table) or snapshot.published_at) > grace
+    ]
+
+
+async def drop_snapshot(entity: str, table: str, stores: SnapshotStores) -> None:
+    """Remove what a snapshot has left, published or not. May be repeated; its own row goes last, so that a process
+    that dies in between leaves something to find. Raises StorageUnavailable."""
+    await stores.rows.drop(table)
+    await stores.large.drop(large_prefix(table))
+    await stores.rejects.drop(table)
+    await stores.entities.delete_snapshot(entity, table)
+
+
+async def sweep_entity(name: str, stores: SnapshotStores, now: datetime, *, keep: int, grace: timedelta) -> list[str]:
+    """Drop what retention drops; the tables that went. Raises NotFound, StorageUnavailable."""
+    entity = await find_entity(stores.entities, name)
+    gone = dropped(entity, await stores.entities.list_snapshots(name), now, keep=keep, grace=grace)
+    for snapshot in gone:
+        await drop_snapshot(name, snapshot.table, stores)
+    return [snapshot.table for snapshot in gone]

@@ -1,0 +1,224 @@
+"""Which generation of an entity do readers see? Publishing and rollback, as one pointer that moves at once.
+
+Every change of the pointer is one conditional write, so a reader sees the snapshot before or the one after.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from shared.entities.keys import MOST_BUCKETS
+from shared.entities.quality import Contents
+from shared.entities.rows import SnapshotTable
+from shared.entities.schema import Schema
+from shared.errors import Conflict, InvalidName, NotFound
+
+FEWEST_BUCKETS = 64
+"""Table storage takes 2,000 rows a second in a partition, and 20,000 in an account."""
+_ROWS_IN_BUCKET = 50_000
+_REMEMBERED = 50
+"""Published snapshots that an entity remembers by name, dropped ones included."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One full generation of an entity, written by one run."""
+
+    table: str
+    """Its name, by which it is known."""
+    run: str
+    schema: Schema
+    buckets: int
+    rows: int
+    rejected: int
+    created_at: datetime
+    published_at: datetime | None = None
+
+    @property
+    def contents(self) -> Contents:
+        return Contents(self.rows, self.rejected, self.schema)
+
+    @property
+    def place(self) -> SnapshotTable:
+        return SnapshotTable(self.table, self.schema, self.buckets)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A snapshot that readers have seen."""
+
+    table: str
+    until: datetime | None = None
+    """When another took its place, None for the current one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A workflow's output entity: the pointer to what readers see."""
+
+    name: str
+    workflow: str
+    """The one that writes it."""
+    buckets: int = FEWEST_BUCKETS
+    """For the next snapshot; it only doubles."""
+    current: Snapshot | None = None
+    is_pinned: bool = False
+    """Since a rollback: runs are held, not published."""
+    published: tuple[Published, ...] = ()
+    """What was ever published, the newest first."""
+    version: str = ""
+    """The store's own mark for a conditional write; empty for what is not stored yet."""
+
+
+class EntityStore(Protocol):
+    """Where pointers and snapshots lie. Every method raises StorageUnavailable."""
+
+    async def get(self, name: str) -> Entity | None:
+        """By name, without regard to case."""
+
+    async def list(self) -> Sequence[Entity]:
+        """All, by name."""
+
+    async def save(self, entity: Entity) -> bool:
+        """Write; False if what it replaces (by its version, empty: nothing) is no longer so."""
+
+    async def delete(self, entity: Entity) -> bool:
+        """Remove; False if it has changed meanwhile."""
+
+    async def get_snapshot(self, entity: str, table: str) -> Snapshot | None: ...
+
+    async def list_snapshots(self, entity: str) -> Sequence[Snapshot]:
+        """Whose rows may be read: published or not."""
+
+    async def save_snapshot(self, entity: str, snapshot: Snapshot) -> None: ...
+
+    async def delete_snapshot(self, entity: str, table: str) -> None: ...
+
+
+def check_name(name: str) -> str:
+    """Raises InvalidName."""
+    if not _NAME.fullmatch(name):
+        raise InvalidName(
+            f"{name[:100]!r} is not an entity's name: it has 1 to 63 letters, digits and _, and starts with a letter",
+            target="outputEntity",
+        )
+    return name
+
+
+def snapshot_table(entity: str, run: str, started_at: datetime) -> str:
+    """The table of the snapshot that `run` writes, the same at each call: entity, time, four characters."""
+    plain = re.sub("[^A-Za-z0-9]", "", entity)[:40]
+    mark = hashlib.sha256(f"{entity.lower()}/{run}".encode()).hexdigest()[:4]
+    return f"{plain}{started_at:%Y%m%dT%H%M%S}{mark}"
+
+
+def enough_buckets(buckets: int, rows: int) -> int:
+    """Doubled until `rows` spread well."""
+    while rows > buckets * _ROWS_IN_BUCKET and buckets < MOST_BUCKETS:
+        buckets *= 2
+    return buckets
+
+
+def publish(entity: Entity, snapshot: Snapshot, now: datetime, *, by_hand: bool = False) -> Entity:
+    """The entity with `snapshot` as what readers see; unchanged if it has been published before: a late repetition
+    does not bring back what was replaced or rolled back. Raises Conflict where it is pinned, unless done `by_hand`."""
+    if any(known.table == snapshot.table for known in entity.published):
+        return entity
+    if entity.is_pinned and not by_hand:
+        raise Conflict(f"{entity.name} is pinned since a rollback: unpin it, or publish the run by hand")
+    published = (Published(snapshot.table), *_retired(entity, now))
+    return replace(
+        entity,
+        current=replace(snapshot, published_at=now),
+        published=published[:_REMEMBERED],
+        buckets=max(entity.buckets, snapshot.buckets),
+    )
+
+
+def roll_back(entity: Entity, kept: Sequence[Snapshot], now: datetime) -> Entity:
+    """The entity with the snapshot published before the current one, and pinned. Raises Conflict without one."""
+    former = _former(entity, kept)
+    if former is None:
+        raise Conflict(f"{entity.name} has no former snapshot that is still kept; run its workflow anew")
+    return replace(entity, current=former, is_pinned=True, published=_retired(entity, now))
+
+
+def _former(entity: Entity, kept: Sequence[Snapshot]) -> Snapshot | None:
+    tables = [known.table for known in entity.published]
+    if entity.current is None or entity.current.table not in tables:
+        return None
+    by_table = {snapshot.table: snapshot for snapshot in kept}
+    before = tables[tables.index(entity.current.table) + 1 :]
+    return next((by_table[table] for table in before if table in by_table), None)
+
+
+def _retired(entity: Entity, now: datetime) -> tuple[Published, ...]:
+    """What was published, the current one until now."""
+    current = entity.current.table if entity.current else ""
+    return tuple(replace(known, until=now) if known.table == current else known for known in entity.published)
+
+
+def unpin(entity: Entity) -> Entity:
+    return replace(entity, is_pinned=False)
+
+
+async def find_entity(store: EntityStore, name: str) -> Entity:
+    """Raises NotFound, with the names there are."""
+    entity = await store.get(name)
+    if entity is None:
+        names = [known.name for known in await store.list()]
+        known = f"there are: {', '.join(names)}" if names else "there is none yet; save a workflow"
+        raise NotFound(f"no entity is called {name[:100]!r}; {known}", target="entity")
+    return entity
+
+
+async def claim_entity(store: EntityStore, name: str, workflow: str) -> Entity:
+    """The entity for `workflow` to write, made if there is none. Raises InvalidName; Conflict if it is another's."""
+    check_name(name)
+    while True:
+        entity = await store.get(name)
+        if entity is None and await store.save(Entity(name, workflow)):
+            continue
+        if entity is not None and entity.workflow.lower() != workflow.lower():
+            raise Conflict(
+                f"the entity {entity.name} is written by the workflow {entity.workflow}; choose another outputEntity",
+                target="outputEntity",
+            )
+        if entity is not None:
+            return entity
+
+
+async def change_entity(store: EntityStore, name: str, change: Callable[[Entity], Entity]) -> Entity:
+    """Apply a change to what is stored, again if others were faster. Raises NotFound, and what `change` raises."""
+    while True:
+        entity = await find_entity(store, name)
+        changed = change(entity)
+        if changed == entity or await store.save(changed):
+            return changed
+
+
+async def publish_snapshot(
+    store: EntityStore, name: str, snapshot: Snapshot, now: datetime, *, by_hand: bool = False
+) -> Entity:
+    """Make readers see `snapshot`. May be repeated. The snapshot's own row comes first: who finds the pointer finds it.
+
+    Raises NotFound, StorageUnavailable; Conflict where a rollback came first, unless done `by_hand`.
+    """
+    entity = await find_entity(store, name)
+    if publish(entity, snapshot, now, by_hand=by_hand) != entity:
+        await store.save_snapshot(name, replace(snapshot, published_at=now))
+    try:
+        return await change_entity(store, name, lambda current: publish(current, snapshot, now, by_hand=by_hand))
+    except Conflict:
+        await store.save_snapshot(name, snapshot)  # it is held now, and no retention of published ones may drop it
+        raise
+
+
+async def roll_back_entity(store: EntityStore, name: str, now: datetime) -> Entity:
+    """Raises NotFound, Conflict, StorageUnavailable."""
+    kept = [snapshot for snapshot in await store.list_snapshots(name) if snapshot.published_at]
+    return await change_entity(store, name, lambda entity: roll_back(entity, kept, now))

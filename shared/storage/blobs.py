@@ -1,0 +1,156 @@
+"""Blob storage through azure-storage-blob: a datastore's files, read by ranges, and values too large for a table.
+
+A module that uses it sees `UnusableOutput` and `StorageUnavailable`; the SDK's own errors end here.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+from shared.entities.outputs import Listed
+from shared.errors import ConfigurationError, StorageUnavailable, UnusableOutput
+
+__all__ = ["BlobLargeValues", "BlobOutput", "BlobServiceClient", "connect"]
+
+_CHUNK = 4 * 1024 * 1024
+"""Bytes asked for at once; the SDK holds one such chunk."""
+_PATIENCE: dict[str, Any] = {
+    "connection_timeout": 3,
+    "read_timeout": 30,
+    "retry_total": 3,
+    "max_chunk_get_size": _CHUNK,
+    "max_single_get_size": _CHUNK,
+    # aiohttp sends a larger body in one go, which holds up the loop.
+    "max_single_put_size": 1024 * 1024,
+    "max_block_size": 1024 * 1024,
+}
+
+
+def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> BlobServiceClient:
+    """The account's client. Raises ConfigurationError, which names the settings."""
+    try:
+        if connection:
+            return BlobServiceClient.from_connection_string(connection, **_PATIENCE)
+        if endpoint:
+            return BlobServiceClient(endpoint, credential=credential(), **_PATIENCE)
+    except ValueError:
+        raise ConfigurationError(
+            "the app setting BRIDGE_STORAGE (or AzureWebJobsStorage) is not a storage connection string"
+        ) from None  # the SDK's own error may hold the key
+    raise ConfigurationError(
+        "no storage is configured: set BRIDGE_STORAGE (or AzureWebJobsStorage) to a connection string, or "
+        "BRIDGE_STORAGE__blobServiceUri for use with this app's identity"
+    )
+
+
+class BlobOutput:
+    """The files of one container: what a datastore of the workspace is. ADLS Gen2 is read the same way."""
+
+    def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self._container = service.get_container_client(container)
+
+    async def list(self, path: str) -> AsyncIterator[Listed]:
+        try:
+            async for blob in self._container.list_blobs(name_starts_with=path):
+                yield Listed(blob.name, int(blob.size or 0), str(blob.etag))
+        except ResourceNotFoundError:
+            raise UnusableOutput(
+                f"the datastore's container {self._container.container_name} does not exist; check the datastore"
+            ) from None
+        except AzureError as error:
+            raise _unavailable(self._container, error) from error
+
+    async def read(self, file: Listed, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        last = file.size if end is None else end
+        if start >= last:
+            return
+        try:
+            stream = await self._container.download_blob(
+                file.path,
+                offset=start,
+                length=last - start,
+                etag=file.etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+            async for chunk in stream.chunks():
+                yield chunk
+        except (ResourceModifiedError, ResourceNotFoundError):
+            raise UnusableOutput(
+                f"{file.path} has changed or gone since the run's files were listed; import the run again"
+            ) from None
+        except AzureError as error:
+            raise _unavailable(self._container, error) from error
+
+
+class BlobLargeValues:
+    """Values in the container `bridge`, which is made when first missed."""
+
+    def __init__(self, service: BlobServiceClient) -> None:
+        self._container = service.get_container_client("bridge")
+
+    async def put(self, name: str, value: bytes) -> None:
+        try:
+            try:
+                await self._container.upload_blob(name, value, overwrite=True)
+            except ResourceNotFoundError:
+                await self._create()
+                await self._container.upload_blob(name, value, overwrite=True)
+        except AzureError as error:
+            raise _unavailable(self._container, error) from error
+
+    async def get(self, name: str) -> bytes | None:
+        try:
+            return await (await self._container.download_blob(name)).readall()
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise _unavailable(self._container, error) from error
+
+    async def drop(self, prefix: str) -> None:
+        try:
+            async for blob in self._container.list_blobs(name_starts_with=prefix):
+                await self._delete(blob.name)
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise _unavailable(self._container, error) from error
+
+    async def _delete(self, name: str) -> None:
+        try:
+            await self._container.delete_blob(name)
+        except ResourceNotFoundError:
+            return
+
+    async def _create(self) -> None:
+        try:
+            await self._container.create_container()
+        except ResourceExistsError:
+            return
+
+
+def _unavailable(container: ContainerClient, error: AzureError) -> StorageUnavailable:
+    """What went wrong, without the SDK's text: that can hold an address with a signature."""
+    name = container.container_name
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    if isinstance(error, ClientAuthenticationError) or status in (401, 403):
+        refused = (
+            f"refused this app at the container {name} ({status})" if status else "has no credential from this app"
+        )
+        return StorageUnavailable(
+            f"blob storage {refused}: give the app's identity the role Storage Blob Data Contributor on the account "
+            "(for a datastore of the workspace, Storage Blob Data Reader is enough)"
+        )
+    answered = f"answered {status}" if status else "did not answer"
+    return StorageUnavailable(
+        f"blob storage {answered} at the container {name}; try again, and check the account's network rules"
+    )

@@ -1,0 +1,154 @@
+"""Entities, their snapshots and their rejects in Table storage: tables `bridgeentities` and `bridgerejects`."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.data.tables.aio import TableServiceClient
+
+from shared.entities.rows import Reject, parse_origin
+from shared.entities.schema import parse_schema
+from shared.entities.snapshots import Entity, Published, Snapshot
+from shared.storage.tables import Row, Table
+from shared.wire import json_bytes
+
+_POINTERS = "entity"
+_CHUNK = 16_000
+"""Characters in one column: a string property holds 32 K UTF-16 units, and a character may take two."""
+
+
+class TableEntities:
+    """An entity is one row of partition `entity`, with the whole of its current snapshot; each of its snapshots is one
+    of partition `snapshot-<entity>`. Names are in lower case."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._table = Table(service, "bridgeentities")
+
+    async def get(self, name: str) -> Entity | None:
+        row = await self._table.get(_POINTERS, name.lower())
+        return None if row is None else _read_entity(row)
+
+    async def list(self) -> Sequence[Entity]:
+        return [_read_entity(row) async for row in self._table.query(_POINTERS)]
+
+    async def save(self, entity: Entity) -> bool:
+        columns = {"Name": entity.name, **_chunks(_entity_document(entity))}
+        if entity.version:
+            return await self._table.replace(_POINTERS, entity.name.lower(), columns, entity.version)
+        return await self._table.insert(_POINTERS, entity.name.lower(), columns)
+
+    async def delete(self, entity: Entity) -> bool:
+        return await self._table.delete(_POINTERS, entity.name.lower(), entity.version)
+
+    async def get_snapshot(self, entity: str, table: str) -> Snapshot | None:
+        row = await self._table.get(_snapshots(entity), table)
+        return None if row is None else _read_snapshot(_joined(row))
+
+    async def list_snapshots(self, entity: str) -> Sequence[Snapshot]:
+        return [_read_snapshot(_joined(row)) async for row in self._table.query(_snapshots(entity))]
+
+    async def save_snapshot(self, entity: str, snapshot: Snapshot) -> None:
+        await self._table.upsert(_snapshots(entity), snapshot.table, _chunks(_snapshot_document(snapshot)))
+
+    async def delete_snapshot(self, entity: str, table: str) -> None:
+        await self._table.delete(_snapshots(entity), table)
+
+
+class TableRejects:
+    """A reject is one row: partition the snapshot's table, `RowKey` its origin."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._table = Table(service, "bridgerejects")
+
+    async def add(self, table: str, rejects: Sequence[Reject]) -> None:
+        rows: dict[str, dict[str, str | int | float | bool | datetime]] = {
+            reject.origin.text: {"File": reject.file, "Reason": reject.reason, "IsDuplicate": reject.is_duplicate}
+            for reject in rejects
+        }
+        await self._table.upsert_all(table, rows)
+
+    async def list(self, table: str) -> AsyncIterator[Reject]:
+        async for row in self._table.query(table):
+            yield Reject(parse_origin(row["RowKey"]), row["File"], row["Reason"], row["IsDuplicate"])
+
+    async def count(self, table: str) -> int:
+        return sum([1 async for _ in self._table.query(table)])
+
+    async def drop(self, table: str) -> None:
+        keys = [row["RowKey"] async for row in self._table.query(table)]
+        await self._table.delete_all(table, keys)
+
+
+def _snapshots(entity: str) -> str:
+    return f"snapshot-{entity.lower()}"
+
+
+def _chunks(document: Mapping[str, Any]) -> dict[str, str]:
+    text = json_bytes(document).decode()
+    return {f"Document{start // _CHUNK}": text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)}
+
+
+def _joined(row: Row) -> dict[str, Any]:
+    chunks: list[str] = []
+    while (chunk := row.get(f"Document{len(chunks)}")) is not None:
+        chunks.append(chunk)
+    document: dict[str, Any] = json.loads("".join(chunks))
+    return document
+
+
+def _entity_document(entity: Entity) -> dict[str, Any]:
+    return {
+        "workflow": entity.workflow,
+        "buckets": entity.buckets,
+        "current": entity.current and _snapshot_document(entity.current),
+        "pinned": entity.is_pinned,
+        "published": [[known.table, _text(known.until)] for known in entity.published],
+    }
+
+
+def _read_entity(row: Row) -> Entity:
+    document = _joined(row)
+    return Entity(
+        name=row["Name"],
+        workflow=document["workflow"],
+        buckets=document["buckets"],
+        current=_read_snapshot(document["current"]) if document["current"] else None,
+        is_pinned=document["pinned"],
+        published=tuple(Published(table, _time(until)) for table, until in document["published"]),
+        version=row.etag,
+    )
+
+
+def _snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "table": snapshot.table,
+        "run": snapshot.run,
+        "schema": snapshot.schema.document(),
+        "buckets": snapshot.buckets,
+        "rows": snapshot.rows,
+        "rejected": snapshot.rejected,
+        "createdAt": _text(snapshot.created_at),
+        "publishedAt": _text(snapshot.published_at),
+    }
+
+
+def _read_snapshot(document: Mapping[str, Any]) -> Snapshot:
+    return Snapshot(
+        table=document["table"],
+        run=document["run"],
+        schema=parse_schema(document["schema"]),
+        buckets=document["buckets"],
+        rows=document["rows"],
+        rejected=document["rejected"],
+        created_at=datetime.fromisoformat(document["createdAt"]),
+        published_at=_time(document["publishedAt"]),
+    )
+
+
+def _text(time: datetime | None) -> str | None:
+    return time.astimezone(UTC).isoformat() if time else None
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
