@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
-from shared.errors import InvalidDefinition, InvalidName, NotFound, PreconditionFailed, StorageUnavailable
+from shared.conditions import Conditions
+from shared.errors import InvalidDefinition, InvalidName, NotFound, StorageUnavailable
 from shared.skills.addresses import ScoringHosts, origin
 from shared.skills.definition import REDACTED, SkillDefinition, parse_definition, strip_definition
 from shared.wire import json_bytes
@@ -76,33 +77,6 @@ class SkillStore(Protocol):
     async def put_secret(self, secret_id: str, value: str) -> None: ...
 
     async def delete_secret(self, secret_id: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """`If-Match` and `If-None-Match` of a request."""
-
-    if_match: str | None = None
-    if_none_match: str | None = None
-
-    def check(self, current: str | None) -> None:
-        """Raises PreconditionFailed. `current` is the resource's ETag, None where there is none."""
-        if self.if_match is not None and not _matches(self.if_match, current, weak=False):
-            raise PreconditionFailed(
-                "If-Match does not hold: the skill has changed or is gone; GET it again and send its new ETag"
-            )
-        if self.if_none_match is not None and _matches(self.if_none_match, current, weak=True):
-            raise PreconditionFailed(
-                "If-None-Match does not hold: the skill exists; leave the header out to replace it"
-            )
-
-
-def _matches(header: str, current: str | None, *, weak: bool) -> bool:
-    """Source: RFC 9110, 13.1: If-Match compares strongly, If-None-Match weakly."""
-    if current is None:
-        return False
-    tags = [part.strip() for part in header.split(",")]
-    return header.strip() == "*" or current in ([tag.removeprefix("W/") for tag in tags] if weak else tags)
 
 
 class SkillCatalog:

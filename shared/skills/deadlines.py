@@ -1,8 +1,8 @@
 """How long may a request take? Everything ends by one deadline, a margin before the caller gives up."""
 
+from shared.duration import parse_duration
 from shared.errors import BadRequest
 from shared.skills.definition import LONGEST_DEADLINE, SkillDefinition
-from shared.skills.duration import parse_duration
 
 HEADER = "x-bridge-deadline"
 ENVELOPE_WAIT = 30.0

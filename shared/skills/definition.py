@@ -28,9 +28,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from shared.duration import parse_duration
 from shared.errors import ErrorDetail, InvalidDefinition, InvalidExpression
 from shared.skills.addresses import EndpointId
-from shared.skills.duration import parse_duration
 from shared.skills.expressions import check_source, parse_path
 
 ODATA_TYPE: Final = "#Microsoft.Skills.Custom.AmlSkill"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from shared.duration import format_duration
 from shared.skills.deadlines import HEADER, usable_seconds
 from shared.skills.definition import LONGEST_DEADLINE, SkillDefinition, SkillInput
-from shared.skills.duration import format_duration
 
 ODATA_TYPE = "#Microsoft.Skills.Custom.WebApiSkill"
 KEY_PLACEHOLDER = "<the function key of call_skill>"

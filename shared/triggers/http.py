@@ -10,9 +10,9 @@ from uuid import uuid4
 import azure.functions as func
 
 from shared.app import Services, get_services
+from shared.conditions import Conditions
 from shared.errors import BadRequest, BridgeError, ErrorDetail, PayloadTooLarge, UnsupportedApiVersion
 from shared.skills.addresses import is_loopback_url
-from shared.skills.catalog import Conditions
 from shared.wire import answer_bytes
 
 API_VERSIONS = ("2026-12-01",)

@@ -11,7 +11,16 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [ROOT / "function_app.py", *sorted((ROOT / "shared").rglob("*.py"))]
 ROOMS = ("shared.skills", "shared.workflows", "shared.entities")
 EDGES = ("shared.aml", "shared.storage")
-COMMON = ("shared.errors", "shared.logs", "shared.wire", "shared.settings")
+COMMON = (
+    "shared.conditions",
+    "shared.documents",
+    "shared.duration",
+    "shared.errors",
+    "shared.logs",
+    "shared.wire",
+    "shared.settings",
+)
+PLAIN = tuple(name for name in COMMON if name != "shared.settings")
 
 MAY_IMPORT = {
     "function_app": ("shared.triggers",),
@@ -20,12 +29,15 @@ MAY_IMPORT = {
     "shared.aml": ("shared.aml", *ROOMS, *COMMON),
     "shared.storage": ("shared.storage", *ROOMS, *COMMON),
     # The rooms are handed their settings.
-    "shared.skills": ("shared.skills", "shared.errors", "shared.logs", "shared.wire"),
-    "shared.workflows": ("shared.workflows", "shared.errors", "shared.logs", "shared.wire"),
-    "shared.entities": ("shared.entities", "shared.errors", "shared.logs", "shared.wire"),
+    "shared.skills": ("shared.skills", *PLAIN),
+    "shared.workflows": ("shared.workflows", *PLAIN),
+    "shared.entities": ("shared.entities", *PLAIN),
     "shared.settings": ("shared.errors", "shared.skills.addresses"),
     "shared.wire": ("shared.errors",),
     "shared.logs": (),
+    "shared.duration": (),
+    "shared.conditions": ("shared.errors",),
+    "shared.documents": ("shared.errors",),
     "shared.errors": (),
 }
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.conditions import Conditions
 from shared.errors import InvalidDefinition, InvalidName, NotFound, PreconditionFailed
 from shared.skills.addresses import ScoringHosts
-from shared.skills.catalog import Conditions, KeyPlace, SkillCatalog, StoredSkill, check_name
+from shared.skills.catalog import KeyPlace, SkillCatalog, StoredSkill, check_name
 from tests.skills.fakes import NOON, URI, MemoryStore, StoreFailed, document
 from tests.support.virtual_time import in_virtual_time, run_virtual
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from shared.conditions import Conditions
 from shared.errors import InvalidDefinition
 from shared.skills.addresses import ScoringHosts
-from shared.skills.catalog import Conditions, SkillCatalog
+from shared.skills.catalog import SkillCatalog
 from shared.skills.contract import Record, render_response
 from shared.skills.definition import parse_definition, strip_definition
 from shared.skills.documents import enrich_documents

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.duration import parse_duration
 from shared.skills.deadlines import caller_waits, usable_seconds
 from shared.skills.definition import SkillDefinition
-from shared.skills.duration import parse_duration
 from shared.skills.web_api_skill import Measured, web_api_skill
 from tests.skills.fakes import definition
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
+from shared.conditions import Conditions
 from shared.skills.addresses import ScoringHosts
-from shared.skills.catalog import Conditions, KeyPlace, SkillCatalog, StoredSkill
+from shared.skills.catalog import KeyPlace, SkillCatalog, StoredSkill
 from shared.storage.skills import TableSkillStore
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.skills.duration import format_duration, parse_duration
+from shared.duration import format_duration, parse_duration
 
 REFUSED = [
     "",
