@@ -24,11 +24,13 @@ from shared.skills.stats import SkillStats
 if TYPE_CHECKING:
     import httpx
 
-    from shared.aml.auth import Credential
+    from shared.aml.auth import Credential, Tokens
     from shared.aml.capacity import Processes
     from shared.aml.endpoints import Endpoints, SkillKey
     from shared.aml.scoring import ScoringEndpoint
     from shared.storage.tables import TableServiceClient
+    from shared.workflows.connecting import ConnectionCatalog
+    from shared.workflows.workspaces import WorkspaceReader
 
 _DEFINITION_LIFETIME = 1.0
 """Seconds that another process may still serve the definition before a PUT."""
@@ -152,24 +154,64 @@ class Services:
     @cached_property
     def _endpoints(self) -> "Endpoints":
         from shared.aml.arm import ResourceManager
-        from shared.aml.auth import EntraCredential, Tokens
         from shared.aml.endpoints import Endpoints
-        from shared.aml.http import create_transport
 
         settings = self.settings
-        transport = self._transport or create_transport()
-        credential = self._credential or (lambda: EntraCredential(settings.AZURE_CLIENT_ID))
-        tokens = Tokens(credential, lambda: self.now().timestamp())
         arm = ResourceManager(
-            transport,
-            tokens,
+            self._http,
+            self._tokens,
             address=settings.resource_manager,
             audience=settings.cloud.management,
             api_version=settings.AML_API_VERSION,
         )
         return Endpoints(
-            transport, tokens, arm, lambda: self._processes, settings, process_id=self.process_id, now=self.now
+            self._http,
+            self._tokens,
+            arm,
+            lambda: self._processes,
+            settings,
+            process_id=self.process_id,
+            now=self.now,
         )
+
+    @cached_property
+    def workspaces(self) -> "WorkspaceReader":
+        """Azure ML workspaces, read with this app's identity."""
+        from shared.aml.exchange import Exchange
+        from shared.aml.workspace_calls import WorkspaceCalls
+        from shared.aml.workspaces import ArmWorkspaces
+
+        settings = self.settings
+        exchange = Exchange(
+            self._http, self._tokens, audience=settings.cloud.management, address=settings.resource_manager
+        )
+        return ArmWorkspaces(WorkspaceCalls(exchange, api_version=settings.AML_API_VERSION, identity=self._identity))
+
+    @cached_property
+    def connections(self) -> "ConnectionCatalog":
+        from shared.storage.connections import TableConnections
+        from shared.workflows.connecting import ConnectionCatalog
+
+        store = TableConnections(self._tables)
+        return ConnectionCatalog(store, self.workspaces, store, identity=self._identity)
+
+    @property
+    def _identity(self) -> str:
+        """How a command names this app's identity."""
+        return self.settings.AZURE_CLIENT_ID or "<principal id of this app's identity>"
+
+    @cached_property
+    def _http(self) -> "httpx.AsyncBaseTransport":
+        from shared.aml.http import create_transport
+
+        return self._transport or create_transport()
+
+    @cached_property
+    def _tokens(self) -> "Tokens":
+        from shared.aml.auth import EntraCredential, Tokens
+
+        credential = self._credential or (lambda: EntraCredential(self.settings.AZURE_CLIENT_ID))
+        return Tokens(credential, lambda: self.now().timestamp())
 
     @cached_property
     def _store(self) -> SkillStore:

@@ -23,6 +23,8 @@ class BridgeError(Exception):
 
     code: ClassVar[str] = "InternalError"
     status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    """The same may well succeed later, by itself."""
 
     def __init__(
         self,
@@ -134,11 +136,13 @@ class UpstreamThrottled(BridgeError):
 
     code = "UpstreamThrottled"
     status = 429
+    retryable = True
 
 
 class UpstreamUnavailable(BridgeError):
     code = "UpstreamUnavailable"
     status = 503
+    retryable = True
 
 
 class DeadlineExceeded(BridgeError):
@@ -151,6 +155,29 @@ class StorageUnavailable(BridgeError):
 
     code = "StorageUnavailable"
     status = 503
+    retryable = True
+
+
+class WorkspaceForbidden(BridgeError):
+    """Azure does not let this app's identity do it: the message names the missing right and the command that grants it."""
+
+    code = "WorkspaceForbidden"
+    status = 403
+
+
+class WorkspaceRefused(BridgeError):
+    """Azure Machine Learning does not take what was sent, and will not later."""
+
+    code = "WorkspaceRefused"
+    status = 422
+
+
+class WorkspaceUnavailable(BridgeError):
+    """Azure Machine Learning or its Resource Manager is busy, down or silent."""
+
+    code = "WorkspaceUnavailable"
+    status = 503
+    retryable = True
 
 
 class ConfigurationError(BridgeError):

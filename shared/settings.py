@@ -103,6 +103,8 @@ class Settings(BaseModel):
     WEBSITE_SITE_NAME: str = ""
     WEBSITE_HOSTNAME: str = ""
     WEBSITE_INSTANCE_ID: str = ""
+    WEBSITE_AUTH_ENABLED: bool = False
+    """Easy Auth checks every request, and its principal headers can be believed."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -4,66 +4,53 @@ Source: Azure ML REST, 2025-12-01 (onlineEndpoints get, listKeys, token; deploym
 to the Resource Manager's own host only, for following pages too.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
 
 from shared.aml.auth import Tokens
-from shared.aml.http import CallFailed, HttpAnswer, retry_after, send
+from shared.aml.exchange import Answer, Exchange, ExchangeFailed, Page, read_as
+from shared.aml.http import HttpAnswer, retry_after
 from shared.skills.addresses import EndpointId
 from shared.skills.failures import Failure, Kind
 from shared.skills.gateway import AttemptFailed
-from shared.wire import parse_json
-
-_MOST_BYTES = 4 * 1024 * 1024
-_MOST_PAGES = 50
-_MOST_SECONDS = 15.0
 
 
-class _Answer(BaseModel):
-    """The part of an answer that is read; ARM writes null for what has no value."""
-
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
-
-
-class _Properties(_Answer):
+class _Properties(Answer):
     auth_mode: str | None = None
     scoring_uri: str | None = None
     traffic: dict[str, int] | None = None
 
 
-class _Endpoint(_Answer):
+class _Endpoint(Answer):
     location: str | None = None
     properties: _Properties
 
 
-class _Keys(_Answer):
+class _Keys(Answer):
     primary_key: str
 
 
-class _IssuedToken(_Answer):
+class _IssuedToken(Answer):
     access_token: str
     refresh_after_time_utc: float | None = None
     expiry_time_utc: float | None = None
 
 
-class _RequestSettings(_Answer):
+class _RequestSettings(Answer):
     max_concurrent_requests_per_instance: int | None = None
 
 
-class _DeploymentProperties(_Answer):
+class _DeploymentProperties(Answer):
     request_settings: _RequestSettings | None = None
 
 
-class _Sku(_Answer):
+class _Sku(Answer):
     capacity: int | None = None
 
 
-class _Deployment(_Answer):
+class _Deployment(Answer):
     name: str
     sku: _Sku | None = None
     properties: _DeploymentProperties | None = None
@@ -74,11 +61,6 @@ class _Deployment(_Answer):
         settings = self.properties and self.properties.request_settings
         concurrent = (settings and settings.max_concurrent_requests_per_instance) or 1
         return 2 * concurrent * ((self.sku and self.sku.capacity) or 0)
-
-
-class _Deployments(_Answer):
-    value: tuple[_Deployment, ...] = ()
-    next_link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +94,7 @@ class ResourceManager:
         audience: str,
         api_version: str,
     ) -> None:
-        self._transport = transport
-        self._tokens = tokens
-        self._address = httpx.URL(address)
-        self._audience = audience
+        self._exchange = Exchange(transport, tokens, audience=audience, address=address)
         self._api_version = api_version
 
     async def online_endpoint(self, endpoint: EndpointId) -> OnlineEndpoint:
@@ -147,61 +126,37 @@ class ResourceManager:
         return float(sum(found)) or None
 
     async def _deployments(self, endpoint: EndpointId) -> AsyncIterator["_Deployment"]:
-        action = "read the deployments of"
-        page = await self._call("GET", endpoint, "/deployments", action, _Deployments)
-        for _ in range(_MOST_PAGES):
-            for item in page.value:
-                yield item
-            if not page.next_link:
-                return
-            page = await self._request("GET", self._own(page.next_link), endpoint, action, _Deployments)
+        async def ask(url: httpx.URL) -> Page[_Deployment]:
+            return await self._request("GET", url, endpoint, "read the deployments of", Page[_Deployment])
 
-    def _own(self, link: str) -> httpx.URL:
-        """`link` if it leads to the Resource Manager itself: a token goes nowhere else."""
         try:
-            url = httpx.URL(link)
-        except httpx.InvalidURL as error:
-            raise _arm_failed("with a link that cannot be read") from error
-        own = self._address
-        if (url.scheme, url.host, url.port, url.userinfo) != (own.scheme, own.host, own.port, b""):
-            raise _arm_failed("with a link to another host")
-        return url
+            async for item in self._exchange.items(self._url(endpoint, "/deployments"), ask):
+                yield item
+        except ExchangeFailed as failed:
+            raise _arm_failed(failed) from failed.__cause__
 
-    async def _call[T: _Answer](
+    def _url(self, endpoint: EndpointId, operation: str) -> httpx.URL:
+        return self._exchange.url(f"{endpoint.path}{operation}", {"api-version": self._api_version})
+
+    async def _call[T: Answer](
         self, method: str, endpoint: EndpointId, operation: str, action: str, shape: type[T]
     ) -> T:
-        url = self._address.copy_with(path=f"{endpoint.path}{operation}", params={"api-version": self._api_version})
-        return await self._request(method, url, endpoint, action, shape)
+        return await self._request(method, self._url(endpoint, operation), endpoint, action, shape)
 
-    async def _request[T: _Answer](
+    async def _request[T: Answer](
         self, method: str, url: httpx.URL, endpoint: EndpointId, action: str, shape: type[T]
     ) -> T:
-        token = await self._tokens.get(self._audience)
-        answer = await self._send(method, url, token)
-        if answer.status == 401:
-            self._tokens.forget(self._audience, token)
-            answer = await self._send(method, url, await self._tokens.get(self._audience))
-        if answer.status != 200:
-            raise AttemptFailed(_failure(answer, endpoint, action))
         try:
-            return shape.model_validate(parse_json(answer.body))
-        except ValueError:  # pydantic's own error holds the answer, and that may hold a key
-            raise _arm_failed("with something else than its contract says") from None
-
-    async def _send(self, method: str, url: httpx.URL, token: str) -> HttpAnswer:
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        request = httpx.Request(method, url, headers=headers, content=b"" if method == "POST" else None)
-        try:
-            async with asyncio.timeout(_MOST_SECONDS):
-                return await send(self._transport, request, most_bytes=_MOST_BYTES)
-        except TimeoutError as error:
-            raise _arm_failed(f"nothing within {_MOST_SECONDS:g} s") from error
-        except CallFailed as failed:
-            raise _arm_failed(f"nothing ({failed.kind.code})") from failed
+            answer = await self._exchange.send(method, url)
+            if answer.status != 200:
+                raise AttemptFailed(_failure(answer, endpoint, action))
+            return read_as(shape, answer)
+        except ExchangeFailed as failed:
+            raise _arm_failed(failed) from failed.__cause__
 
 
-def _arm_failed(status: str) -> AttemptFailed:
-    return AttemptFailed(Failure(Kind.ARM_FAILED, facts={"status": status}))
+def _arm_failed(failed: ExchangeFailed) -> AttemptFailed:
+    return AttemptFailed(Failure(Kind.ARM_FAILED, facts={"status": failed.cause}))
 
 
 def _failure(answer: HttpAnswer, endpoint: EndpointId, action: str) -> Failure:

@@ -121,6 +121,14 @@ def conditions(req: func.HttpRequest) -> Conditions:
     return Conditions(req.headers.get("if-match"), req.headers.get("if-none-match"))
 
 
+def principal(req: func.HttpRequest, services: Services) -> str:
+    """Who asks: the one who signed in, where Easy Auth is on and so made the header; else whoever holds a key, for the
+    host does not tell which."""
+    if services.settings.WEBSITE_AUTH_ENABLED:
+        return req.headers.get("x-ms-client-principal-name") or "unknown principal"
+    return "holder of a function key"
+
+
 def base_url(req: func.HttpRequest, services: Services) -> str:
     """Where callers reach this app: as configured, else the platform's name for it, else, locally, as it was called."""
     settings = services.settings
@@ -139,6 +147,7 @@ __all__ = [
     "conditions",
     "get_services",
     "json_response",
+    "principal",
     "read_body",
     "request_id",
 ]

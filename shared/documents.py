@@ -1,0 +1,117 @@
+"""A JSON document read strictly by a pydantic model: unknown names with the nearest, nulls as absent, faults with places.
+
+What `shared.skills.definition` does for a skill's definition, for the resources whose members are all ours.
+"""
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import AliasGenerator, BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from shared.errors import BadRequest, ErrorDetail
+
+_MOST_FAULTS = 20
+
+
+class Document(BaseModel):
+    """Frozen, camelCase on the wire, nothing beside its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=AliasGenerator(validation_alias=to_camel))
+
+
+def read_document[M: BaseModel](
+    model: type[M],
+    body: object,
+    *,
+    what: str,
+    read_only: frozenset[str] = frozenset(),
+    error: type[BadRequest] = BadRequest,
+) -> M:
+    """`body` as a `model`; members of `read_only`, which only answers hold, are ignored. Raises `error`."""
+    if not isinstance(body, dict):
+        raise error(f"{what} is a JSON object")
+    document = without_nulls({name: value for name, value in body.items() if name not in read_only})
+    try:
+        return model.model_validate(document)
+    except ValidationError as invalid:
+        faults = [
+            _fault(model, fault) for fault in invalid.errors(include_url=False, include_input=False)[:_MOST_FAULTS]
+        ]
+        raise _combined(faults, what, error) from invalid
+
+
+def without_nulls(value: Any) -> Any:
+    """Null members of objects count as absent, at any depth."""
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    return value
+
+
+def _combined(faults: list[ErrorDetail], what: str, error: type[BadRequest]) -> BadRequest:
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more, see details)" if len(faults) > 1 else ""
+    return error(f"{first.target or what}: {first.message}{more}", target=first.target, details=faults)
+
+
+_WORDING = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "dict_type": "must be an object",
+    "tuple_type": "must be an array",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+}
+
+
+def _fault(model: type[BaseModel], fault: Any) -> ErrorDetail:
+    place = _place(fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        name = str(fault["loc"][-1])[:100]
+        return ErrorDetail(
+            "UnknownParameter", f"unknown parameter {name!r}; {_nearest(name, _siblings(model, fault['loc']))}", place
+        )
+    wording = _WORDING.get(fault["type"])
+    message = wording.format_map(fault.get("ctx", {})) if wording else str(fault["msg"]).removeprefix("Value error, ")
+    return ErrorDetail("InvalidParameter", message, place)
+
+
+def _siblings(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+    """The names that the object at `location` may have."""
+    found = model
+    for part in location[:-1]:
+        for name, field in found.model_fields.items():
+            if part in (name, field.validation_alias):
+                found = next(_models_in(field.annotation), found)
+    return [str(field.validation_alias or name) for name, field in found.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models_in(inner)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    lowered = {item.lower(): item for item in known}
+    if same := lowered.get(name.lower()):
+        return f"names are case-sensitive: did you mean {same!r}?"
+    near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    return f"did you mean {lowered[near[0]]!r}?" if near else f"there are {', '.join(known)}"
+
+
+def _place(location: tuple[str | int, ...]) -> str | None:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:100]}" for part in location)
+    return re.sub(r"^\.", "", text) or None

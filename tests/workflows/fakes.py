@@ -1,0 +1,60 @@
+"""A workspace, a pipeline and a workflow to try things on."""
+
+from typing import Any
+
+from shared.workflows.definition import WorkflowDefinition, parse_workflow
+from shared.workflows.pipelines import Pipeline, read_pipeline
+from shared.workflows.workspaces import ComponentVersion, Datastore, WorkspaceId
+
+WORKSPACE = WorkspaceId("00000000-0000-0000-0000-000000000001", "rg", "ws1")
+DATASTORES = [
+    Datastore("workspaceblobstore", "AzureBlob", is_default=True),
+    Datastore("lake", "AzureDataLakeGen2", is_default=False),
+    Datastore("share", "AzureFile", is_default=False),
+]
+DATA = "azureml://datastores/workspaceblobstore/paths/in/transactions.csv"
+
+
+def document(**members: Any) -> dict[str, Any]:
+    """The least that is a workflow, and `members`."""
+    return {
+        "connection": "contoso",
+        "pipeline": "customer_value",
+        "outputPath": "outputs/value",
+        "outputDatastore": "workspaceblobstore",
+        "outputEntity": "CustomerValue",
+        "primaryKey": "customer_id",
+        "customerId": "customer_id",
+        **members,
+    }
+
+
+def workflow(**members: Any) -> WorkflowDefinition:
+    return parse_workflow(document(**members))
+
+
+def component(spec: dict[str, Any], name: str = "customer_value", version: str = "3") -> ComponentVersion:
+    return ComponentVersion(f"{WORKSPACE.path}/components/{name}/versions/{version}", name, version, spec)
+
+
+def pipeline(inputs: dict[str, Any], outputs: dict[str, Any] | None = None) -> Pipeline:
+    found = read_pipeline(component({"type": "pipeline", "inputs": inputs, "outputs": outputs or {}}))
+    assert found is not None
+    return found
+
+
+def style_a(**inputs: Any) -> Pipeline:
+    """A data input, a data output."""
+    return pipeline({"transactions": {"type": "uri_file"}, **inputs}, {"scores": {"type": "uri_folder"}})
+
+
+def style_b(**inputs: Any) -> Pipeline:
+    """A data input, and strings that take the output's place."""
+    return pipeline(
+        {
+            "transactions": {"type": "uri_folder"},
+            "output_path": {"type": "string"},
+            "output_datastore": {"type": "string"},
+            **inputs,
+        }
+    )

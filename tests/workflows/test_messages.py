@@ -1,0 +1,119 @@
+"""Queue messages, from anybody and in any wrapping."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import BadRequest
+from shared.workflows.messages import JobHint, RefreshMessage, WhenActive, read_events, read_refresh
+
+KNOWN = frozenset({"churn", "churns", "abcd", "y2h1cm4x"})
+
+
+def encoded(text: str, encoding: str = "utf-8") -> str:
+    return base64.b64encode(text.encode(encoding)).decode()
+
+
+QUEUED = RefreshMessage("churn", WhenActive.QUEUE)
+READ = [
+    ("churn", RefreshMessage("churn")),
+    (" churn\r\n", RefreshMessage("churn")),
+    ("\ufeffchurn", RefreshMessage("churn")),
+    ("CHURN", RefreshMessage("CHURN")),
+    (encoded("churn"), RefreshMessage("churn")),
+    (encoded("\ufeffchurn\n"), RefreshMessage("churn")),
+    ('{"workflow": "churn"}', RefreshMessage("churn")),
+    ('{"workflow": "churn", "whenActive": null}', RefreshMessage("churn")),
+    ('\ufeff\n{"workflow": "churn", "whenActive": "queue"}', QUEUED),
+    (encoded('{"workflow": "churn", "whenActive": "queue"}'), QUEUED),
+    (encoded('\ufeff{"workflow": "churn", "whenActive": "queue"}'), QUEUED),
+    ("\n".join(encoded('{"workflow": "churn", "whenActive": "queue"}').partition("b")), QUEUED),
+    # No padding: letters and digits alone, as in a name.
+    (encoded('{"workflow":"churns"}'), RefreshMessage("churns")),
+    # Valid Base64, and names.
+    ("abcd", RefreshMessage("abcd")),
+    ("Y2h1cm4x", RefreshMessage("Y2h1cm4x")),
+    # A name that nobody has: whoever looks it up can say so.
+    ("nobody", RefreshMessage("nobody")),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), READ)
+def test_a_refresh_is_read(body: str, message: RefreshMessage) -> None:
+    assert read_refresh(body, KNOWN) == message
+
+
+REFUSED = [
+    ("", "not JSON"),
+    ("two words", "not JSON"),
+    ("9lives", "not JSON"),
+    ("{", "not JSON"),
+    ('{"workflow": NaN}', "not JSON"),
+    ("[]", "no object"),
+    ('["churn"]', "no object"),
+    ("{}", "workflow is missing"),
+    ('{"workflow": 5}', "workflow is missing"),
+    ('{"workflow": "a b"}', "workflow is missing"),
+    ('{"workflow": "churn", "when": 1}', "unknown member 'when'"),
+    ('{"workflow": "churn", "whenActive": "later"}', "whenActive is one of return, queue, fail"),
+    ('{"workflow": "churn", "whenActive": []}', "whenActive is one of"),
+    (encoded("{"), "not JSON"),
+    (base64.b64encode(b"\xff\xfe\x00").decode(), "not JSON"),
+]
+
+
+@pytest.mark.parametrize(("body", "cause"), REFUSED)
+def test_nonsense_is_refused_with_its_cause(body: str, cause: str) -> None:
+    with pytest.raises(BadRequest, match=cause.replace("[", r"\[")):
+        read_refresh(body, KNOWN)
+
+
+@given(st.text())
+def test_any_text_is_a_message_or_a_bad_request(body: str) -> None:
+    for read in (lambda text: read_refresh(text, KNOWN), read_events):
+        try:
+            read(body)
+        except BadRequest as error:
+            assert len(error.message) < 300  # noqa: PT017
+
+
+EVENT_GRID = {
+    "id": "1",
+    "topic": "/subscriptions/s/workspaces/ws1",
+    "subject": "experiments/e/runs/brg-1",
+    "eventType": "Microsoft.MachineLearningServices.RunStatusChanged",
+    "eventTime": "2026-11-21T03:10:00Z",
+    "data": {"experimentName": "aml-bridge", "runId": "brg-1", "runStatus": "failed"},
+    "dataVersion": "",
+    "metadataVersion": "1",
+}
+CLOUD_EVENT = {
+    "specversion": "1.0",
+    "id": "2",
+    "source": "/subscriptions/s/workspaces/ws1",
+    "type": "Microsoft.MachineLearningServices.RunCompleted",
+    "time": "2026-11-21T03:10:00Z",
+    "data": {"experimentName": "aml-bridge", "runId": "brg-1"},
+}
+
+
+@pytest.mark.parametrize("event", [EVENT_GRID, CLOUD_EVENT], ids=["event-grid", "cloud-events"])
+@pytest.mark.parametrize("in_array", [False, True])
+@pytest.mark.parametrize("wrap", [str, encoded, lambda text: "\ufeff" + text, lambda text: encoded("\ufeff" + text)])
+def test_an_event_is_a_hint(event: dict[str, Any], in_array: bool, wrap: Any) -> None:
+    assert read_events(wrap(json.dumps([event] if in_array else event))) == [JobHint("brg-1")]
+
+
+@pytest.mark.parametrize("data", [{}, {"runId": 5}, {"runId": ""}, None, "text", {"modelName": "m"}])
+def test_an_event_about_something_else_is_no_hint(data: Any) -> None:
+    assert read_events(json.dumps([{**EVENT_GRID, "data": data}, CLOUD_EVENT])) == [JobHint("brg-1")]
+
+
+@pytest.mark.parametrize("body", ["", "churn", "5", '"text"', "[5]", "[[]]", "null", "{", encoded("churn"), "%%%"])
+def test_what_is_no_event_is_refused(body: str) -> None:
+    with pytest.raises(BadRequest, match="the message is"):
+        read_events(body)
