@@ -1,6 +1,7 @@
 """A JSON document read strictly by a pydantic model: unknown names with the nearest, nulls as absent, faults with places.
 
-What `shared.skills.definition` does for a skill's definition, for the resources whose members are all ours.
+`read_document` does all of it for the resources whose members are ours; `shared.skills.definition`, whose documents come
+from portals, takes the pieces.
 """
 
 import re
@@ -13,7 +14,8 @@ from pydantic.alias_generators import to_camel
 
 from shared.errors import BadRequest, ErrorDetail
 
-_MOST_FAULTS = 20
+MOST_FAULTS = 20
+_LONGEST_SHOWN = 100
 
 
 class Document(BaseModel):
@@ -38,9 +40,9 @@ def read_document[M: BaseModel](
         return model.model_validate(document)
     except ValidationError as invalid:
         faults = [
-            _fault(model, fault) for fault in invalid.errors(include_url=False, include_input=False)[:_MOST_FAULTS]
+            _fault(model, fault) for fault in invalid.errors(include_url=False, include_input=False)[:MOST_FAULTS]
         ]
-        raise _combined(faults, what, error) from invalid
+        raise combined(faults, what, error) from invalid
 
 
 def without_nulls(value: Any) -> Any:
@@ -52,7 +54,8 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def _combined(faults: list[ErrorDetail], what: str, error: type[BadRequest]) -> BadRequest:
+def combined(faults: list[ErrorDetail], what: str, error: type[BadRequest]) -> BadRequest:
+    """The error that tells the first fault, and has all of them as details."""
     first = faults[0]
     more = f" (and {len(faults) - 1} more, see details)" if len(faults) > 1 else ""
     return error(f"{first.target or what}: {first.message}{more}", target=first.target, details=faults)
@@ -71,20 +74,29 @@ _WORDING = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "enum": "must be {expected}",
-    "literal_error": "must be {expected}",
+    "literal_error": "must be {expected}, for nothing else is served here",
+    "too_short": "needs at least one item",
+    "string_pattern_mismatch": "must match {pattern}",
 }
 
 
 def _fault(model: type[BaseModel], fault: Any) -> ErrorDetail:
-    place = _place(fault["loc"])
     if fault["type"] == "extra_forbidden":
-        name = str(fault["loc"][-1])[:100]
-        return ErrorDetail(
-            "UnknownParameter", f"unknown parameter {name!r}; {_nearest(name, _siblings(model, fault['loc']))}", place
-        )
+        return unknown_parameter(str(fault["loc"][-1]), _siblings(model, fault["loc"]), _place(fault["loc"]))
+    return fault_detail(fault)
+
+
+def fault_detail(fault: Any) -> ErrorDetail:
+    """One of pydantic's faults, in our words and with its place."""
     wording = _WORDING.get(fault["type"])
     message = wording.format_map(fault.get("ctx", {})) if wording else str(fault["msg"]).removeprefix("Value error, ")
-    return ErrorDetail("InvalidParameter", message, place)
+    return ErrorDetail("InvalidParameter", message, _place(fault["loc"]))
+
+
+def unknown_parameter(name: str, known: list[str], place: str | None) -> ErrorDetail:
+    """With the nearest of the names there are."""
+    shown = name[:_LONGEST_SHOWN]
+    return ErrorDetail("UnknownParameter", f"unknown parameter {shown!r}; {_nearest(shown, known)}", place)
 
 
 def _siblings(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
@@ -94,7 +106,12 @@ def _siblings(model: type[BaseModel], location: tuple[str | int, ...]) -> list[s
         for name, field in found.model_fields.items():
             if part in (name, field.validation_alias):
                 found = next(_models_in(field.annotation), found)
-    return [str(field.validation_alias or name) for name, field in found.model_fields.items()]
+    return names_of(found)
+
+
+def names_of(model: type[BaseModel]) -> list[str]:
+    """The members of a model, as the wire spells them."""
+    return [str(field.validation_alias or name) for name, field in model.model_fields.items()]
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -113,5 +130,5 @@ def _nearest(name: str, known: list[str]) -> str:
 
 
 def _place(location: tuple[str | int, ...]) -> str | None:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:100]}" for part in location)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:_LONGEST_SHOWN]}" for part in location)
     return re.sub(r"^\.", "", text) or None

@@ -5,20 +5,16 @@ Parameter names are case-sensitive; null and an empty nested `inputs` count as a
 `gateway` is our extension: what the built-in skill cannot be told.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AliasGenerator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -26,8 +22,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
+from shared.documents import MOST_FAULTS, Document, combined, fault_detail, names_of, unknown_parameter
 from shared.duration import parse_duration
 from shared.errors import ErrorDetail, InvalidDefinition, InvalidExpression
 from shared.skills.addresses import EndpointId
@@ -41,7 +37,7 @@ LONGEST_DEADLINE = 225.0
 READ_ONLY = frozenset({"skill", "@odata.etag"})
 """Members that only an answer holds; a PUT of what GET gave ignores them."""
 
-_MOST_FAULTS = 20
+_WHAT = "the definition"
 _DEEPEST = 50
 _DEEPEST_INPUTS = 20
 
@@ -109,15 +105,7 @@ Name = Annotated[StrictStr, AfterValidator(_identifier)]
 PathText = Annotated[StrictStr, _readable(parse_path)]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=AliasGenerator(validation_alias=to_camel),
-    )
-
-
-class SkillInput(_Wire):
+class SkillInput(Document):
     """One input: a `source`, or an object shaped in place from `sourceContext` and nested `inputs`."""
 
     name: Name
@@ -137,7 +125,7 @@ class SkillInput(_Wire):
         return self
 
 
-class SkillOutput(_Wire):
+class SkillOutput(Document):
     """One output: `name` in the endpoint's answer, `targetName` in the document."""
 
     name: Name
@@ -148,7 +136,7 @@ class SkillOutput(_Wire):
         return self.target_name or self.name
 
 
-class Gateway(_Wire):
+class Gateway(Document):
     """How the gateway calls; every member is optional."""
 
     retries: Annotated[StrictInt, Field(ge=0, le=10)] = 2
@@ -169,7 +157,7 @@ class Gateway(_Wire):
         return self
 
 
-class SkillDefinition(_Wire):
+class SkillDefinition(Document):
     """An AmlSkill definition, checked."""
 
     odata_type: Literal["#Microsoft.Skills.Custom.AmlSkill"] = Field(ODATA_TYPE, validation_alias="@odata.type")
@@ -220,16 +208,8 @@ def parse_definition(document: Mapping[str, Any]) -> SkillDefinition:
     try:
         return SkillDefinition.model_validate(document)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)[:_MOST_FAULTS]
-        raise _invalid([_detail(fault) for fault in faults]) from error
-
-
-def _invalid(faults: list[ErrorDetail]) -> InvalidDefinition:
-    """The error that tells the first fault, and has all of them as details."""
-    first = faults[0]
-    more = f" (and {len(faults) - 1} more, see details)" if len(faults) > 1 else ""
-    message = f"{first.target or 'the definition'}: {first.message}{more}"
-    return InvalidDefinition(message, target=first.target, details=faults)
+        faults = error.errors(include_url=False, include_input=False)[:MOST_FAULTS]
+        raise combined([fault_detail(fault) for fault in faults], _WHAT, InvalidDefinition) from error
 
 
 def strip_definition(body: object) -> dict[str, Any]:
@@ -241,9 +221,9 @@ def strip_definition(body: object) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidDefinition("a definition is a JSON object: an AmlSkill as it stands in a skillset")
     document = {name: value for name, value in body.items() if name not in READ_ONLY}
-    faults = list(islice(_unknown_names(document), _MOST_FAULTS))
+    faults = list(islice(_unknown_names(document), MOST_FAULTS))
     if faults:
-        raise _invalid(faults)
+        raise combined(faults, _WHAT, InvalidDefinition)
     stripped: dict[str, Any] = _strip(document)
     odata_type = stripped.get("@odata.type")
     if isinstance(odata_type, str) and not odata_type.startswith("#"):
@@ -264,10 +244,6 @@ def _strip(value: Any, depth: int = 0) -> Any:
 def _is_absent(name: str, item: object, holder: dict[str, Any]) -> bool:
     is_nested = "source" in holder or "sourceContext" in holder
     return item is None or (name == "inputs" and item == [] and is_nested)
-
-
-def _names(model: type[BaseModel]) -> list[str]:
-    return [str(field.validation_alias) for field in model.model_fields.values()]
 
 
 def _unknown_names(document: Mapping[str, Any]) -> Iterator[ErrorDetail]:
@@ -293,46 +269,7 @@ def _listed(value: object) -> list[Any]:
 
 
 def _unknown_in(document: object, model: type[BaseModel], place: str) -> Iterator[ErrorDetail]:
-    known = _names(model)
+    known = names_of(model)
     for name in document if isinstance(document, dict) else ():
         if name not in known:
-            shown = name[:100]
-            yield ErrorDetail(
-                "UnknownParameter", f"unknown parameter {shown!r}; {_nearest(name, known)}", f"{place}{shown}"
-            )
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    lowered = {item.lower(): item for item in known}
-    if same := lowered.get(name.lower()):
-        return f"names are case-sensitive: did you mean {same!r}?"
-    near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    return f"did you mean {lowered[near[0]]!r}?" if near else f"an AmlSkill has {', '.join(known)}"
-
-
-_WORDING = {
-    "missing": "is required",
-    "string_type": "must be a string",
-    "int_type": "must be a whole number",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be an array",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "too_short": "needs at least one item",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "enum": "must be {expected}",
-    "literal_error": "must be {expected}, for nothing else is served here",
-    "string_pattern_mismatch": "must match {pattern}",
-}
-
-
-def _detail(fault: Any) -> ErrorDetail:
-    wording = _WORDING.get(fault["type"])
-    message = wording.format_map(fault.get("ctx", {})) if wording else str(fault["msg"]).removeprefix("Value error, ")
-    return ErrorDetail("InvalidParameter", message, _place(fault["loc"]))
-
-
-def _place(location: tuple[str | int, ...]) -> str | None:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return re.sub(r"^\.", "", text) or None
+            yield unknown_parameter(name, known, f"{place}{name[:100]}")
