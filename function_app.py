@@ -12,10 +12,16 @@ import azure.functions as func
 
 def create_app() -> func.FunctionApp:
     """All functions. Raises what an import raises."""
-    from shared.triggers import connections_http, health_http, skills_http
+    from shared.triggers import connections_http, health_http, skills_http, workflows_http
 
     app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-    for blueprint in (health_http.health_blueprint(function_names), skills_http.blueprint, connections_http.blueprint):
+    blueprints = (
+        health_http.health_blueprint(function_names),
+        skills_http.blueprint,
+        connections_http.blueprint,
+        workflows_http.blueprint,
+    )
+    for blueprint in blueprints:
         app.register_functions(blueprint)
     return app
 

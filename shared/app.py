@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.aml.endpoints import Endpoints, SkillKey
     from shared.aml.scoring import ScoringEndpoint
     from shared.storage.tables import TableServiceClient
+    from shared.workflows.catalog import WorkflowCatalog
     from shared.workflows.connecting import ConnectionCatalog
     from shared.workflows.workspaces import WorkspaceReader
 
@@ -194,6 +195,13 @@ class Services:
 
         store = TableConnections(self._tables)
         return ConnectionCatalog(store, self.workspaces, store, identity=self._identity)
+
+    @cached_property
+    def workflows(self) -> "WorkflowCatalog":
+        from shared.storage.workflows import TableWorkflows
+        from shared.workflows.catalog import WorkflowCatalog
+
+        return WorkflowCatalog(TableWorkflows(self._tables), self.connections.get, self.workspaces)
 
     @property
     def _identity(self) -> str:

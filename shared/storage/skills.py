@@ -1,18 +1,15 @@
 """Skills and their secrets in Table storage: tables `bridgeskills` and `bridgesecrets`."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from azure.data.tables.aio import TableServiceClient
 
 from shared.skills.catalog import KeyPlace, StoredSkill
+from shared.storage.columns import read_document, write_document
 from shared.storage.tables import Row, Table
-from shared.wire import json_bytes
 
 _PARTITION = "skill"
-_CHUNK = 16_000
-"""Characters in one column: a string property holds 32 K UTF-16 units, and a character may take two."""
 
 
 class TableSkillStore:
@@ -50,20 +47,21 @@ class TableSkillStore:
 
 
 def _columns(skill: StoredSkill) -> dict[str, str | datetime]:
-    text = json_bytes(skill.document).decode()
-    chunks = {f"Document{start // _CHUNK}": text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)}
     key = {"KeySetting": skill.key.setting or "", "KeySecret": skill.key.secret_id or ""} if skill.key else {}
-    return {"Name": skill.name, "ETag": skill.etag, "UpdatedAt": skill.updated_at, **key, **chunks}
+    return {
+        "Name": skill.name,
+        "ETag": skill.etag,
+        "UpdatedAt": skill.updated_at,
+        **key,
+        **write_document(skill.document),
+    }
 
 
 def _read(row: Row) -> StoredSkill:
-    chunks: list[str] = []
-    while (chunk := row.get(f"Document{len(chunks)}")) is not None:
-        chunks.append(chunk)
     setting, secret_id = row.get("KeySetting") or None, row.get("KeySecret") or None
     return StoredSkill(
         name=row["Name"],
-        document=json.loads("".join(chunks)),
+        document=read_document(row),
         key=KeyPlace(setting, secret_id) if setting or secret_id else None,
         etag=row["ETag"],
         updated_at=datetime.fromisoformat(str(row["UpdatedAt"])).astimezone(UTC),

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.errors import NotFound
 from shared.workflows.definition import Provider
 from shared.workflows.mapping import OUTPUT_DATASTORES
 from shared.workflows.pipelines import Pipeline, PipelineInput, read_pipeline
-from shared.workflows.workspaces import Datastore, WorkspaceId, WorkspaceReader
+from shared.workflows.workspaces import BatchDeployment, Datastore, WorkspaceId, WorkspaceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,28 @@ async def _batch_endpoints(reader: WorkspaceReader, workspace: WorkspaceId) -> l
     """Each endpoint's default deployment: what an invocation without a deployment's name runs."""
     found: list[Choice] = []
     for deployment in await reader.batch_deployments(workspace):
-        if not deployment.is_default:
-            continue
-        name, _, version = deployment.component_id.rpartition("/components/")[2].partition("/versions/")
-        component = await reader.component(workspace, name, version)
-        pipeline = read_pipeline(component) if component is not None else None
+        pipeline = await _deployed(reader, workspace, deployment) if deployment.is_default else None
         if pipeline is not None:
             found.append(Choice(deployment.endpoint, Provider.BATCH_ENDPOINT, pipeline))
     return sorted(found, key=lambda choice: choice.name)
+
+
+async def _deployed(reader: WorkspaceReader, workspace: WorkspaceId, deployment: BatchDeployment) -> Pipeline | None:
+    name, _, version = deployment.component_id.rpartition("/components/")[2].partition("/versions/")
+    component = await reader.component(workspace, name, version)
+    return read_pipeline(component) if component is not None else None
+
+
+async def batch_choice(reader: WorkspaceReader, workspace: WorkspaceId, endpoint: str) -> Pipeline:
+    """The pipeline behind a batch endpoint. Raises NotFound, with the endpoints there are."""
+    found = await _batch_endpoints(reader, workspace)
+    for choice in found:
+        if choice.name == endpoint:
+            return choice.pipeline
+    known = f"there are: {', '.join(choice.name for choice in found)}" if found else "it has none"
+    raise NotFound(
+        f"the workspace {workspace.name} has no batch endpoint {endpoint!r} with a pipeline; {known}", target="pipeline"
+    )
 
 
 async def output_datastores(reader: WorkspaceReader, workspace: WorkspaceId) -> Sequence[Datastore]:

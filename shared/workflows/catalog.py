@@ -1,0 +1,277 @@
+"""The workflows this app knows: reviewed, saved, edited, deleted. Each is checked against its pipeline as it is today.
+
+A workflow without all its required data is a draft: it is saved, says what is missing, and cannot run.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.conditions import Conditions
+from shared.documents import combined, without_nulls
+from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, StorageUnavailable
+from shared.wire import json_bytes
+from shared.workflows.browsing import batch_choice
+from shared.workflows.connections import Connection
+from shared.workflows.definition import READ_ONLY, Provider, WorkflowDefinition, merged, parse_workflow
+from shared.workflows.job_body import batch_job, component_job, run_places
+from shared.workflows.mapping import Mapping as PipelineMapping
+from shared.workflows.mapping import map_workflow
+from shared.workflows.pipelines import Pipeline, read_pipeline
+from shared.workflows.schedules import Schedule
+from shared.workflows.workspaces import WorkspaceId, WorkspaceReader
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+_RUN = "{run}"
+"""Stands for the run's id in a job body that is only shown."""
+_MOST_RACES = 10
+_MOST_NAMED = 20
+
+type Connections = Callable[[str], Awaitable[Connection]]
+"""A connection by its name. Raises NotFound."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWorkflow:
+    """A workflow as it is kept."""
+
+    name: str
+    document: dict[str, Any]
+    """As given, without nulls and read-only members."""
+    pipeline_id: str
+    """The version that it was saved with; runs execute it, unless the pipeline is `name@latest`."""
+    pipeline_version: str
+    missing: Sequence[str]
+    """Required data that has no source yet."""
+    etag: str
+    updated_at: datetime
+    version: str = ""
+    """The store's mark for a conditional write."""
+
+    @property
+    def entity(self) -> str:
+        return str(self.document["outputEntity"])
+
+    def render(self, now: datetime) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            **self.document,
+            "pipelineVersion": self.pipeline_version,
+            "ready": not self.missing,
+            "missing": list(self.missing),
+            "nextRuns": [_rfc3339(slot) for slot in next_runs(self.document, now)],
+            "@odata.etag": self.etag,
+        }
+
+
+class WorkflowStore(Protocol):
+    """Where workflows lie."""
+
+    async def get(self, name: str) -> StoredWorkflow | None:
+        """By name, without regard to case."""
+
+    async def list(self) -> Sequence[StoredWorkflow]:
+        """All, by name."""
+
+    async def save(self, workflow: StoredWorkflow, *, replaces: StoredWorkflow | None) -> bool:
+        """Write; False if what it replaces (or its absence) is no longer so."""
+
+    async def delete(self, workflow: StoredWorkflow) -> bool:
+        """Remove; False if it has changed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a workflow would be: the "Review" of the wizard."""
+
+    definition: WorkflowDefinition
+    document: dict[str, Any]
+    workspace: WorkspaceId
+    pipeline: Pipeline
+    mapping: PipelineMapping
+
+    def job(self, name: str) -> dict[str, Any] | None:
+        """The exact body that would start it; None while required data is missing."""
+        if self.mapping.missing or self.mapping.place is None:
+            return None
+        exported = {
+            item: f"azureml://datastores/{self.definition.output_datastore}/paths/{self.definition.output_path}/{_RUN}/in/{item}/"
+            for item, data in self.definition.required_data.items()
+            if data.entity is not None
+        }
+        places = run_places(self.definition, self.mapping.place, _RUN, exported)
+        if self.definition.provider is Provider.COMPONENT:
+            return component_job(self.definition, self.pipeline, self.mapping.place, places, workflow=name, run=_RUN)
+        return batch_job(
+            self.definition,
+            self.pipeline,
+            self.mapping.place,
+            places,
+            workspace_path=self.workspace.path,
+            run=_RUN,
+        )
+
+
+class WorkflowCatalog:
+    """What the routes under `/api/workflows` do, but for running."""
+
+    def __init__(self, store: WorkflowStore, connections: Connections, workspaces: WorkspaceReader) -> None:
+        self._store = store
+        self._connections = connections
+        self._workspaces = workspaces
+
+    async def get(self, name: str) -> StoredWorkflow:
+        """Raises NotFound, with the names there are."""
+        found = await self._store.get(check_name(name))
+        if found is None:
+            names = [workflow.name for workflow in await self._store.list()][:_MOST_NAMED]
+            known = f"there are: {', '.join(names)}" if names else "there is none yet; PUT one"
+            raise NotFound(f"no workflow is called {name!r}; {known}", target="workflow")
+        return found
+
+    async def list(self) -> Sequence[StoredWorkflow]:
+        return await self._store.list()
+
+    async def review(self, name: str, body: object, now: datetime) -> Review:
+        """Check a document against its connection, pipeline, datastores and the other workflows, and save nothing.
+
+        Raises InvalidDefinition (every fault with its place), NotFound (connection, pipeline), Conflict (entity).
+        """
+        check_name(name)
+        current = await self._store.get(name)
+        definition = parse_workflow(body)
+        document = _stored_document(body)
+        _check_schedule(document, now)
+        connection = await self._connections(definition.connection)
+        workspace = WorkspaceId.parse(connection.workspace)
+        pipeline = await self._pipeline(definition, workspace, _kept_version(body, current))
+        mapping = map_workflow(definition, pipeline, await self._workspaces.datastores(workspace), workspace)
+        if mapping.faults:
+            raise combined(list(mapping.faults), "the workflow", InvalidDefinition)
+        await self._check_entity(name, definition.output_entity)
+        return Review(definition, document, workspace, pipeline, mapping)
+
+    async def put(self, name: str, body: object, conditions: Conditions, now: datetime) -> tuple[StoredWorkflow, bool]:
+        """Save what a PUT brought; True if it is new. Raises what `review` raises, and PreconditionFailed."""
+        review = await self.review(name, body, now)
+        for _ in range(_MOST_RACES):
+            current = await self._store.get(name)
+            conditions.check(current.etag if current else None)
+            workflow = _workflow(current.name if current else name, review, now)
+            if await self._store.save(workflow, replaces=current):
+                return workflow, current is None
+        raise _busy(name)
+
+    async def patch(self, name: str, body: object, conditions: Conditions, now: datetime) -> StoredWorkflow:
+        """Edit: a JSON Merge Patch. Raises what `review` raises, NotFound and PreconditionFailed."""
+        current = await self.get(name)
+        conditions.check(current.etag)
+        document = merged(current.document | {"pipelineVersion": current.pipeline_version}, body)
+        if isinstance(body, dict) and {"pipeline", "provider", "connection"} & set(body):
+            document.pop("pipelineVersion", None)
+        # The document that was read is the one that is replaced, or none.
+        workflow, _ = await self.put(name, document, Conditions(if_match=current.etag), now)
+        return workflow
+
+    async def delete(self, name: str, conditions: Conditions) -> None:
+        """The entity that it wrote stays. Raises NotFound, PreconditionFailed."""
+        for _ in range(_MOST_RACES):
+            current = await self.get(name)
+            conditions.check(current.etag)
+            if await self._store.delete(current):
+                return
+        raise _busy(name)
+
+    async def _pipeline(self, definition: WorkflowDefinition, workspace: WorkspaceId, kept: str | None) -> Pipeline:
+        if definition.provider is Provider.BATCH_ENDPOINT:
+            return await batch_choice(self._workspaces, workspace, definition.pipeline)
+        name, version = _split(definition.pipeline)
+        if (version is None and kept is None) or version == "latest":
+            components = await self._workspaces.components(workspace)
+            found = next((component for component in components if component.name == name), None)
+        else:
+            found = await self._workspaces.component(workspace, name, version or kept or "")
+        pipeline = read_pipeline(found) if found is not None else None
+        if pipeline is None:
+            raise await self._unknown_pipeline(definition.pipeline, workspace)
+        return pipeline
+
+    async def _unknown_pipeline(self, asked: str, workspace: WorkspaceId) -> NotFound:
+        pipelines = [read_pipeline(component) for component in await self._workspaces.components(workspace)]
+        names = sorted(pipeline.name for pipeline in pipelines if pipeline is not None)[:_MOST_NAMED]
+        known = f"there are: {', '.join(names)}" if names else "it has none"
+        return NotFound(f"the workspace {workspace.name} has no pipeline {asked!r}; {known}", target="pipeline")
+
+    async def _check_entity(self, name: str, entity: str) -> None:
+        """An entity is written by one workflow. A run claims it for good; this tells it when it is saved."""
+        for other in await self._store.list():
+            if other.entity.lower() == entity.lower() and other.name.lower() != name.lower():
+                raise Conflict(
+                    f"outputEntity: {other.entity} is written by the workflow {other.name}; name another entity",
+                    target="outputEntity",
+                )
+
+
+def check_name(name: str) -> str:
+    """Raises InvalidName."""
+    if not _NAME.fullmatch(name):
+        raise InvalidName(
+            f"{name[:100]!r} is not a workflow's name: it starts with a letter, holds letters, digits, _ and -, at most 63",
+            target="workflow",
+        )
+    return name
+
+
+def next_runs(document: Mapping[str, Any], now: datetime) -> list[datetime]:
+    """The next five times of its schedule; none without one, or while it is off."""
+    schedule = document.get("schedule")
+    if schedule is None:
+        return []
+    parsed = Schedule.parse(schedule, now)
+    return parsed.next_times(now) if parsed.enabled else []
+
+
+def _check_schedule(document: Mapping[str, Any], now: datetime) -> None:
+    if document.get("schedule") is not None:
+        Schedule.parse(document["schedule"], now)
+
+
+def _stored_document(body: object) -> dict[str, Any]:
+    members = body if isinstance(body, dict) else {}
+    document: dict[str, Any] = without_nulls({name: value for name, value in members.items() if name not in READ_ONLY})
+    return document
+
+
+def _kept_version(body: object, current: StoredWorkflow | None) -> str | None:
+    """A GET's answer sent back keeps the version that it tells; a document of one's own takes the newest."""
+    told = body.get("pipelineVersion") if isinstance(body, dict) else None
+    if current is None or told != current.pipeline_version or not isinstance(body, dict):
+        return None
+    same = all(body.get(name) == current.document.get(name) for name in ("pipeline", "connection"))
+    return current.pipeline_version if same else None
+
+
+def _split(pipeline: str) -> tuple[str, str | None]:
+    """`name`, `name:3` and `name@latest` as name and version."""
+    if pipeline.endswith("@latest"):
+        return pipeline.removesuffix("@latest"), "latest"
+    name, _, version = pipeline.partition(":")
+    return name, version or None
+
+
+def _workflow(name: str, review: Review, now: datetime) -> StoredWorkflow:
+    written = [name, sorted(review.document.items()), review.pipeline.id]
+    etag = f'"{hashlib.sha256(json_bytes(written)).hexdigest()[:32]}"'
+    pipeline = review.pipeline
+    return StoredWorkflow(name, review.document, pipeline.id, pipeline.version, review.mapping.missing, etag, now)
+
+
+def _busy(name: str) -> StorageUnavailable:
+    return StorageUnavailable(f"the workflow {name} is written by others all the time; try again", target="workflow")
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
