@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.aml.endpoints import Endpoints, SkillKey
     from shared.aml.scoring import ScoringEndpoint
     from shared.storage.tables import TableServiceClient
+    from shared.storage.workflows import TableWorkflows
     from shared.workflows.catalog import WorkflowCatalog
     from shared.workflows.connecting import ConnectionCatalog
     from shared.workflows.workspaces import WorkspaceReader
@@ -193,15 +194,21 @@ class Services:
         from shared.storage.connections import TableConnections
         from shared.workflows.connecting import ConnectionCatalog
 
-        store = TableConnections(self._tables)
-        return ConnectionCatalog(store, self.workspaces, store, identity=self._identity)
+        return ConnectionCatalog(
+            TableConnections(self._tables), self.workspaces, self._workflow_store, identity=self._identity
+        )
 
     @cached_property
     def workflows(self) -> "WorkflowCatalog":
-        from shared.storage.workflows import TableWorkflows
         from shared.workflows.catalog import WorkflowCatalog
 
-        return WorkflowCatalog(TableWorkflows(self._tables), self.connections.get, self.workspaces)
+        return WorkflowCatalog(self._workflow_store, self.connections.get, self.workspaces)
+
+    @cached_property
+    def _workflow_store(self) -> "TableWorkflows":
+        from shared.storage.workflows import TableWorkflows
+
+        return TableWorkflows(self._tables)
 
     @property
     def _identity(self) -> str:

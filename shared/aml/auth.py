@@ -51,9 +51,10 @@ class EntraCredential:
         if anew:
             # azure-identity keeps a token until it expires, also one that was revoked; a new credential keeps none.
             await self._discard(audience)
-        credential = self._credentials.setdefault(audience, azure_credential(self._client_id))
+        if audience not in self._credentials:
+            self._credentials[audience] = azure_credential(self._client_id)
         try:
-            found = await credential.get_token(f"{audience}/.default")
+            found = await self._credentials[audience].get_token(f"{audience}/.default")
         except AzureError as error:
             raise AttemptFailed(Failure(Kind.TOKEN_FAILED, facts={"audience": audience})) from error
         return Token(found.token, float(found.expires_on))

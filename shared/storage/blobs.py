@@ -18,7 +18,8 @@ from azure.core.exceptions import (
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from shared.entities.outputs import Listed
-from shared.errors import ConfigurationError, StorageUnavailable, UnusableOutput
+from shared.errors import StorageUnavailable, UnusableOutput
+from shared.storage.accounts import open_account
 
 __all__ = ["BlobLargeValues", "BlobOutput", "BlobServiceClient", "connect"]
 
@@ -38,18 +39,12 @@ _PATIENCE: dict[str, Any] = {
 
 def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> BlobServiceClient:
     """The account's client. Raises ConfigurationError, which names the settings."""
-    try:
-        if connection:
-            return BlobServiceClient.from_connection_string(connection, **_PATIENCE)
-        if endpoint:
-            return BlobServiceClient(endpoint, credential=credential(), **_PATIENCE)
-    except ValueError:
-        raise ConfigurationError(
-            "the app setting BRIDGE_STORAGE (or AzureWebJobsStorage) is not a storage connection string"
-        ) from None  # the SDK's own error may hold the key
-    raise ConfigurationError(
-        "no storage is configured: set BRIDGE_STORAGE (or AzureWebJobsStorage) to a connection string, or "
-        "BRIDGE_STORAGE__blobServiceUri for use with this app's identity"
+    return open_account(
+        connection,
+        endpoint,
+        by_key=lambda text: BlobServiceClient.from_connection_string(text, **_PATIENCE),
+        by_identity=lambda address: BlobServiceClient(address, credential=credential(), **_PATIENCE),
+        setting="BRIDGE_STORAGE__blobServiceUri",
     )
 
 

@@ -1,39 +1,23 @@
 """Skills and their secrets in Table storage: tables `bridgeskills` and `bridgesecrets`."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from azure.data.tables.aio import TableServiceClient
 
 from shared.skills.catalog import KeyPlace, StoredSkill
 from shared.storage.columns import read_document, write_document
+from shared.storage.resources import NamedRows
 from shared.storage.tables import Row, Table
 
 _PARTITION = "skill"
 
 
-class TableSkillStore:
-    """A skill is one row: `RowKey` its name in lower case."""
+class TableSkillStore(NamedRows[StoredSkill]):
+    """Skills, and beside them their secrets."""
 
     def __init__(self, service: TableServiceClient) -> None:
-        self._skills = Table(service, "bridgeskills")
+        super().__init__(service, "bridgeskills", _PARTITION, write=_columns, read=_read)
         self._secrets = Table(service, "bridgesecrets")
-
-    async def get(self, name: str) -> StoredSkill | None:
-        row = await self._skills.get(_PARTITION, name.lower())
-        return None if row is None else _read(row)
-
-    async def list(self) -> Sequence[StoredSkill]:
-        return [_read(row) async for row in self._skills.query(_PARTITION)]
-
-    async def save(self, skill: StoredSkill, *, replaces: StoredSkill | None) -> bool:
-        key = skill.name.lower()
-        if replaces is None:
-            return await self._skills.insert(_PARTITION, key, _columns(skill))
-        return await self._skills.replace(_PARTITION, key, _columns(skill), replaces.version)
-
-    async def delete(self, skill: StoredSkill) -> bool:
-        return await self._skills.delete(_PARTITION, skill.name.lower(), skill.version)
 
     async def get_secret(self, secret_id: str) -> str | None:
         row = await self._secrets.get(_PARTITION, secret_id)

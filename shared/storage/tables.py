@@ -21,7 +21,8 @@ from azure.core.exceptions import (
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from shared.errors import ConfigurationError, StorageUnavailable
+from shared.errors import StorageUnavailable
+from shared.storage.accounts import open_account
 
 __all__ = ["Row", "Table", "TableServiceClient", "connect", "error_code", "unavailable"]
 
@@ -43,18 +44,12 @@ class Row(dict[str, Any]):
 
 def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> TableServiceClient:
     """The account's client. Raises ConfigurationError, which names the settings."""
-    try:
-        if connection:
-            return TableServiceClient.from_connection_string(_spelled_out(connection), **_PATIENCE)
-        if endpoint:
-            return TableServiceClient(endpoint, credential=credential(), **_PATIENCE)
-    except ValueError:
-        raise ConfigurationError(
-            "the app setting BRIDGE_STORAGE (or AzureWebJobsStorage) is not a storage connection string"
-        ) from None  # the SDK's own error may hold the key
-    raise ConfigurationError(
-        "no storage is configured: set BRIDGE_STORAGE (or AzureWebJobsStorage) to a connection string, or "
-        "BRIDGE_STORAGE__tableServiceUri for use with this app's identity"
+    return open_account(
+        connection,
+        endpoint,
+        by_key=lambda text: TableServiceClient.from_connection_string(_spelled_out(text), **_PATIENCE),
+        by_identity=lambda address: TableServiceClient(address, credential=credential(), **_PATIENCE),
+        setting="BRIDGE_STORAGE__tableServiceUri",
     )
 
 

@@ -7,33 +7,19 @@ from datetime import UTC, datetime
 from azure.data.tables.aio import TableServiceClient
 
 from shared.storage.columns import read_document, write_document
-from shared.storage.tables import Row, Table
+from shared.storage.resources import NamedRows
+from shared.storage.tables import Row
 from shared.workflows.catalog import StoredWorkflow
 
-_PARTITION = "workflow"
 
-
-class TableWorkflows:
-    """A workflow is one row: `RowKey` its name in lower case."""
-
+class TableWorkflows(NamedRows[StoredWorkflow]):
     def __init__(self, service: TableServiceClient) -> None:
-        self._workflows = Table(service, "bridgeworkflows")
+        super().__init__(service, "bridgeworkflows", "workflow", write=_columns, read=_read)
 
-    async def get(self, name: str) -> StoredWorkflow | None:
-        row = await self._workflows.get(_PARTITION, name.lower())
-        return None if row is None else _read(row)
-
-    async def list(self) -> Sequence[StoredWorkflow]:
-        return [_read(row) async for row in self._workflows.query(_PARTITION)]
-
-    async def save(self, workflow: StoredWorkflow, *, replaces: StoredWorkflow | None) -> bool:
-        key, columns = workflow.name.lower(), _columns(workflow)
-        if replaces is None:
-            return await self._workflows.insert(_PARTITION, key, columns)
-        return await self._workflows.replace(_PARTITION, key, columns, replaces.version)
-
-    async def delete(self, workflow: StoredWorkflow) -> bool:
-        return await self._workflows.delete(_PARTITION, workflow.name.lower(), workflow.version)
+    async def workflows_of(self, connection: str) -> Sequence[str]:
+        """The names of those that use a connection, without regard to case."""
+        found = await self.list()
+        return [item.name for item in found if str(item.document["connection"]).lower() == connection.lower()]
 
 
 def _columns(workflow: StoredWorkflow) -> dict[str, str | datetime]:
