@@ -1,8 +1,15 @@
-"""Does a conditional request hold? `If-Match` and `If-None-Match` against a resource's ETag."""
+"""A resource's ETag, and whether a conditional request holds against it: `If-Match` and `If-None-Match`."""
 
+import hashlib
 from dataclasses import dataclass
 
 from shared.errors import PreconditionFailed
+from shared.wire import json_bytes
+
+
+def etag_of(written: object) -> str:
+    """A strong ETag of what was written (JSON): the same for the same, in every process."""
+    return f'"{hashlib.sha256(json_bytes(written)).hexdigest()[:32]}"'
 
 
 @dataclass(frozen=True, slots=True)

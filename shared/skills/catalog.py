@@ -4,7 +4,6 @@ A PUT stores the definition as it was given; its key goes elsewhere and comes ba
 keeps the stored one while scheme, host and port of `uri` stay.
 """
 
-import hashlib
 import hmac
 import re
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
-from shared.conditions import Conditions
+from shared.conditions import Conditions, etag_of
 from shared.errors import InvalidDefinition, InvalidName, NotFound, StorageUnavailable
 from shared.skills.addresses import ScoringHosts, origin
 from shared.skills.definition import REDACTED, SkillDefinition, parse_definition, strip_definition
@@ -225,5 +224,4 @@ def _kept_key(definition: SkillDefinition, current: StoredSkill | None) -> KeyPl
 
 
 def _etag(name: str, document: dict[str, Any], key: KeyPlace | None) -> str:
-    written = json_bytes([name, sorted(document.items()), key and [key.setting, key.secret_id]])
-    return f'"{hashlib.sha256(written).hexdigest()[:32]}"'
+    return etag_of([name, sorted(document.items()), key and [key.setting, key.secret_id]])

@@ -3,17 +3,15 @@
 A workflow without all its required data is a draft: it is saved, says what is missing, and cannot run.
 """
 
-import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.conditions import Conditions
+from shared.conditions import Conditions, etag_of
 from shared.documents import combined, without_nulls
 from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, StorageUnavailable
-from shared.wire import json_bytes
 from shared.workflows.browsing import batch_choice
 from shared.workflows.connections import Connection
 from shared.workflows.definition import READ_ONLY, Provider, WorkflowDefinition, merged, parse_workflow
@@ -264,7 +262,7 @@ def _split(pipeline: str) -> tuple[str, str | None]:
 
 def _workflow(name: str, review: Review, now: datetime) -> StoredWorkflow:
     written = [name, sorted(review.document.items()), review.pipeline.id]
-    etag = f'"{hashlib.sha256(json_bytes(written)).hexdigest()[:32]}"'
+    etag = etag_of(written)
     pipeline = review.pipeline
     return StoredWorkflow(name, review.document, pipeline.id, pipeline.version, review.mapping.missing, etag, now)
 

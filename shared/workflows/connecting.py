@@ -1,6 +1,5 @@
 """Saving a connection: its consent, its workspace, its tenant, and the rights that a workflow will need there."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,10 +8,9 @@ from typing import Protocol
 
 from pydantic import StrictBool, StrictStr
 
-from shared.conditions import Conditions
+from shared.conditions import Conditions, etag_of
 from shared.documents import Document, read_document
 from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, StorageUnavailable, WorkspaceForbidden
-from shared.wire import json_bytes
 from shared.workflows.connections import CONSENT_VERSION, Connection, Consent
 from shared.workflows.permissions import ROLE, cure, missing
 from shared.workflows.workspaces import Workspace, WorkspaceId, WorkspaceReader
@@ -159,7 +157,7 @@ def _connection(
 ) -> Connection:
     """A connection saved as it was keeps the consent that was given then."""
     written = [name, document.tenant.lower(), workspace.id.path.lower()]
-    etag = f'"{hashlib.sha256(json_bytes(written)).hexdigest()[:32]}"'
+    etag = etag_of(written)
     consent = Consent(by, now, CONSENT_VERSION)
     if current is not None and current.etag == etag and current.consent.version == CONSENT_VERSION:
         consent = current.consent

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "shared.wire": ("shared.errors",),
     "shared.logs": (),
     "shared.duration": (),
-    "shared.conditions": ("shared.errors",),
+    "shared.conditions": ("shared.errors", "shared.wire"),
     "shared.documents": ("shared.errors",),
     "shared.errors": (),
 }
