@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from shared.aml.capacity import Processes
     from shared.aml.endpoints import Endpoints, SkillKey
     from shared.aml.scoring import ScoringEndpoint
+    from shared.entities.reading import DataStores
+    from shared.entities.retention import SnapshotStores
+    from shared.storage.blobs import BlobServiceClient
+    from shared.storage.queues import Queues
     from shared.storage.tables import TableServiceClient
     from shared.storage.workflows import TableWorkflows
     from shared.workflows.catalog import WorkflowCatalog
@@ -210,6 +214,41 @@ class Services:
 
         return TableWorkflows(self._tables)
 
+    @cached_property
+    def snapshots(self) -> "SnapshotStores":
+        """Wherever entities and their snapshots lie."""
+        from shared.entities.retention import SnapshotStores
+        from shared.storage.blobs import BlobLargeValues
+        from shared.storage.entities import TableEntities, TableRejects
+        from shared.storage.rows import TableRows
+
+        tables = self._tables
+        return SnapshotStores(
+            TableEntities(tables), TableRows(tables), BlobLargeValues(self._blobs), TableRejects(tables)
+        )
+
+    @cached_property
+    def data(self) -> "DataStores":
+        """What the data plane reads."""
+        from shared.entities.reading import DataStores
+
+        stores = self.snapshots
+        return DataStores(stores.entities, stores.rows, stores.large)
+
+    @cached_property
+    def queues(self) -> "Queues":
+        from shared.aml.auth import azure_credential
+        from shared.storage.queues import Queues, connect
+
+        settings = self.settings
+        return Queues(
+            connect(
+                settings.AzureWebJobsStorage,
+                settings.queue_endpoint,
+                lambda: azure_credential(settings.AZURE_CLIENT_ID),
+            )
+        )
+
     @property
     def _identity(self) -> str:
         """How a command names this app's identity."""
@@ -251,7 +290,17 @@ class Services:
 
         settings = self.settings
         return connect(
-            settings.table_connection, settings.table_endpoint, lambda: azure_credential(settings.AZURE_CLIENT_ID)
+            settings.data_connection, settings.table_endpoint, lambda: azure_credential(settings.AZURE_CLIENT_ID)
+        )
+
+    @cached_property
+    def _blobs(self) -> "BlobServiceClient":
+        from shared.aml.auth import azure_credential
+        from shared.storage.blobs import connect
+
+        settings = self.settings
+        return connect(
+            settings.data_connection, settings.blob_endpoint, lambda: azure_credential(settings.AZURE_CLIENT_ID)
         )
 
 

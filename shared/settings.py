@@ -42,7 +42,10 @@ _ADDRESSES = (
     "AZURE_RESOURCE_MANAGER",
     "PUBLIC_BASE_URL",
     "BRIDGE_STORAGE__tableServiceUri",
+    "BRIDGE_STORAGE__blobServiceUri",
     "AzureWebJobsStorage__tableServiceUri",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__queueServiceUri",
 )
 """Tokens or keys go there."""
 
@@ -71,9 +74,12 @@ class Settings(BaseModel):
     BRIDGE_STORAGE__tableServiceUri: str = ""
     """Its table endpoint, where this app's identity is used instead of a connection string."""
     BRIDGE_STORAGE__accountName: str = ""
-    """Its name, from which the endpoint follows, where this app's identity is used."""
+    """Its name, from which the endpoints follow, where this app's identity is used."""
+    BRIDGE_STORAGE__blobServiceUri: str = ""
     AzureWebJobsStorage: str = ""
     AzureWebJobsStorage__tableServiceUri: str = ""
+    AzureWebJobsStorage__blobServiceUri: str = ""
+    AzureWebJobsStorage__queueServiceUri: str = ""
     AzureWebJobsStorage__accountName: str = ""
     STORAGE_SUFFIX: str = "core.windows.net"
 
@@ -154,20 +160,41 @@ class Settings(BaseModel):
         return ScoringHosts(self.SCORING_HOSTS, loopback=self.ALLOW_LOOPBACK_SCORING)
 
     @property
-    def table_connection(self) -> str:
+    def _has_data_account(self) -> bool:
+        """The data account is not the host's."""
+        return bool(
+            self.BRIDGE_STORAGE
+            or self.BRIDGE_STORAGE__accountName
+            or self.BRIDGE_STORAGE__tableServiceUri
+            or self.BRIDGE_STORAGE__blobServiceUri
+        )
+
+    @property
+    def data_connection(self) -> str:
         """The connection string of the data account; empty where an identity is used."""
-        if self.BRIDGE_STORAGE or self.BRIDGE_STORAGE__tableServiceUri or self.BRIDGE_STORAGE__accountName:
-            return self.BRIDGE_STORAGE
-        return self.AzureWebJobsStorage
+        return self.BRIDGE_STORAGE if self._has_data_account else self.AzureWebJobsStorage
 
     @property
     def table_endpoint(self) -> str:
         """The data account's table endpoint, for use with an identity; empty where none is configured."""
-        uri = self.BRIDGE_STORAGE__tableServiceUri or (
-            "" if self.BRIDGE_STORAGE__accountName else self.AzureWebJobsStorage__tableServiceUri
-        )
-        account = self.BRIDGE_STORAGE__accountName or self.AzureWebJobsStorage__accountName
-        return uri or (f"https://{account}.table.{self.STORAGE_SUFFIX}" if account else "")
+        if self._has_data_account:
+            return self.BRIDGE_STORAGE__tableServiceUri or self._named(self.BRIDGE_STORAGE__accountName, "table")
+        return self.AzureWebJobsStorage__tableServiceUri or self._named(self.AzureWebJobsStorage__accountName, "table")
+
+    @property
+    def blob_endpoint(self) -> str:
+        """The data account's blob endpoint, for use with an identity; empty where none is configured."""
+        if self._has_data_account:
+            return self.BRIDGE_STORAGE__blobServiceUri or self._named(self.BRIDGE_STORAGE__accountName, "blob")
+        return self.AzureWebJobsStorage__blobServiceUri or self._named(self.AzureWebJobsStorage__accountName, "blob")
+
+    @property
+    def queue_endpoint(self) -> str:
+        """The host account's queue endpoint, for use with an identity: the triggers' queues lie there."""
+        return self.AzureWebJobsStorage__queueServiceUri or self._named(self.AzureWebJobsStorage__accountName, "queue")
+
+    def _named(self, account: str, service: str) -> str:
+        return f"https://{account}.{service}.{self.STORAGE_SUFFIX}" if account else ""
 
 
 def _message(fault: Any) -> str:

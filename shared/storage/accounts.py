@@ -6,9 +6,16 @@ from shared.errors import ConfigurationError
 
 
 def open_account[T](
-    connection: str, endpoint: str, *, by_key: Callable[[str], T], by_identity: Callable[[str], T], setting: str
+    connection: str,
+    endpoint: str,
+    *,
+    by_key: Callable[[str], T],
+    by_identity: Callable[[str], T],
+    setting: str,
+    own: str = "BRIDGE_STORAGE (or AzureWebJobsStorage)",
 ) -> T:
-    """`setting` is the one that names the endpoint. Raises ConfigurationError, which names the settings."""
+    """`setting` is the one that names the endpoint, `own` the one of the connection string. Raises ConfigurationError,
+    which names both."""
     try:
         if connection:
             return by_key(connection)
@@ -16,9 +23,8 @@ def open_account[T](
             return by_identity(endpoint)
     except ValueError:
         raise ConfigurationError(
-            "the app setting BRIDGE_STORAGE (or AzureWebJobsStorage) is not a storage connection string"
+            f"the app setting {own} is not a storage connection string"
         ) from None  # the SDK's own error may hold the key
     raise ConfigurationError(
-        "no storage is configured: set BRIDGE_STORAGE (or AzureWebJobsStorage) to a connection string, or "
-        f"{setting} for use with this app's identity"
+        f"no storage is configured: set {own} to a connection string, or {setting} for use with this app's identity"
     )

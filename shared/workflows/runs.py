@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shared.workflows.catalog import StoredWorkflow
 
 
 class RunStatus(StrEnum):
@@ -58,6 +61,14 @@ class RunJob:
 
 
 @dataclass(frozen=True, slots=True)
+class RunOutput:
+    """Where the job writes its output."""
+
+    datastore: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImportProgress:
     parts: int = 0
     parts_done: int = 0
@@ -102,8 +113,17 @@ class Run:
     created_at: datetime
     updated_at: datetime
     timeline: Sequence[TimelineEntry] = ()
+    pipeline_version: str | None = None
+    """The version that the workflow was saved with; None: the newest when the job is sent."""
+    source: str | None = None
+    """The run whose output is imported again, without a job."""
+    began_at: datetime | None = None
+    """When its turn came; None while it waits for another run of its workflow."""
+    wake_at: datetime | None = None
+    """When it is looked at next, unless something happens before."""
     pipeline_id: str | None = None
     """The component's version that this run executes."""
+    output: RunOutput | None = None
     exported: dict[str, str] = field(default_factory=dict)
     """Required data of our own entities, by input: where it was exported to."""
     submitting: bool = False
@@ -111,7 +131,13 @@ class Run:
     job: RunJob | None = None
     submitted_at: datetime | None = None
     imported: ImportProgress | None = None
+    plan: str | None = None
+    """Where the import's plan lies."""
+    dispatched_at: datetime | None = None
+    """When the parts that were not done were last sent."""
     snapshot: str | None = None
+    by_hand: bool = False
+    """A person asked to publish it."""
     held_for: Sequence[str] = ()
     cancel_requested_at: datetime | None = None
     retrying: Retrying | None = None
@@ -128,9 +154,20 @@ def new_run_id(workflow: str, now: datetime) -> str:
     return f"brg-{workflow.lower()}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
-def new_run(run_id: str, workflow: str, trigger: Trigger, definition: dict[str, Any], now: datetime) -> Run:
-    run = Run(run_id, workflow, RunStatus.QUEUED, trigger, definition, now, now)
-    return replace(run, timeline=(TimelineEntry(RunStatus.QUEUED, now, _started_by(trigger)),))
+def new_run(run_id: str, workflow: "StoredWorkflow", trigger: Trigger, now: datetime) -> Run:
+    """Of the workflow as it is now."""
+    follows = str(workflow.document["pipeline"]).endswith("@latest")
+    return Run(
+        run_id,
+        workflow.name,
+        RunStatus.QUEUED,
+        trigger,
+        workflow.document,
+        now,
+        now,
+        timeline=(TimelineEntry(RunStatus.QUEUED, now, _started_by(trigger)),),
+        pipeline_version=None if follows else workflow.pipeline_version,
+    )
 
 
 def _started_by(trigger: Trigger) -> str:
@@ -143,3 +180,59 @@ def _started_by(trigger: Trigger) -> str:
             return "by saving the workflow"
         case TriggerKind.HTTP:
             return "on demand"
+
+
+def render_run(run: Run) -> dict[str, Any]:
+    """As the API tells it; what does not apply is left out."""
+    rendered = {
+        "id": run.id,
+        "workflow": run.workflow,
+        "status": run.status,
+        "trigger": _present(
+            {"kind": run.trigger.kind, "slot": run.trigger.slot, "operationId": run.trigger.operation_id}
+        ),
+        "createdAt": _rfc3339(run.created_at),
+        "updatedAt": _rfc3339(run.updated_at),
+        "importOf": run.source,
+        "job": run.job and _present({"name": run.job.name, "status": run.job.status, "studioUrl": run.job.studio_url}),
+        "output": run.output and {"datastore": run.output.datastore, "path": run.output.path},
+        "import": run.imported and _render_progress(run.imported),
+        "timeline": [_render_entry(entry) for entry in run.timeline],
+        "cancelRequestedAt": run.cancel_requested_at and _rfc3339(run.cancel_requested_at),
+        "heldFor": list(run.held_for) or None,
+        "retrying": run.retrying and _render_retrying(run.retrying),
+        "error": run.error and {"code": run.error.code, "message": run.error.message},
+        "snapshot": run.snapshot,
+    }
+    return _present(rendered)
+
+
+def _present(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _render_progress(progress: ImportProgress) -> dict[str, int]:
+    return {
+        "parts": progress.parts,
+        "partsDone": progress.parts_done,
+        "rows": progress.rows,
+        "rejected": progress.rejected,
+    }
+
+
+def _render_entry(entry: TimelineEntry) -> dict[str, Any]:
+    return _present({"status": entry.status, "at": _rfc3339(entry.at), "note": entry.note})
+
+
+def _render_retrying(retrying: Retrying) -> dict[str, Any]:
+    return {
+        "attempts": retrying.attempts,
+        "since": _rfc3339(retrying.since),
+        "nextAt": _rfc3339(retrying.next_at),
+        "code": retrying.code,
+        "message": retrying.message,
+    }
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "shared.storage": ("shared.storage", *ROOMS, *COMMON),
     # The rooms are handed their settings.
     "shared.skills": ("shared.skills", *PLAIN),
-    "shared.workflows": ("shared.workflows", *PLAIN),
+    # A run imports its output into an entity; entities know nothing of runs.
+    "shared.workflows": ("shared.workflows", "shared.entities", *PLAIN),
     "shared.entities": ("shared.entities", *PLAIN),
     "shared.settings": ("shared.errors", "shared.skills.addresses"),
     "shared.wire": ("shared.errors",),

@@ -109,13 +109,28 @@ def test_resource_manager_on_a_laptop() -> None:
         ({"AzureWebJobsStorage": "host"}, "host", ""),
         ({"AzureWebJobsStorage": "host", "BRIDGE_STORAGE": "data"}, "data", ""),
         ({"AzureWebJobsStorage__accountName": "host"}, "", "https://host.table.core.windows.net"),
-        ({"AzureWebJobsStorage__tableServiceUri": "https://host"}, "", "https://host"),
+        (
+            {
+                "AzureWebJobsStorage__tableServiceUri": "https://host",
+                "AzureWebJobsStorage__blobServiceUri": "https://host",
+            },
+            "",
+            "https://host",
+        ),
         (
             {"AzureWebJobsStorage": "host", "BRIDGE_STORAGE__accountName": "data"},
             "",
             "https://data.table.core.windows.net",
         ),
-        ({"AzureWebJobsStorage": "host", "BRIDGE_STORAGE__tableServiceUri": "https://data"}, "", "https://data"),
+        (
+            {
+                "AzureWebJobsStorage": "host",
+                "BRIDGE_STORAGE__tableServiceUri": "https://data",
+                "BRIDGE_STORAGE__blobServiceUri": "https://data",
+            },
+            "",
+            "https://data",
+        ),
         (
             {"AzureWebJobsStorage__tableServiceUri": "https://host", "BRIDGE_STORAGE__accountName": "data"},
             "",
@@ -131,8 +146,9 @@ def test_resource_manager_on_a_laptop() -> None:
 def test_the_data_account(environment: dict[str, str], connection: str, endpoint: str) -> None:
     settings = read(**environment)
 
-    assert settings.table_connection == connection
+    assert settings.data_connection == connection
     assert connection or settings.table_endpoint == endpoint
+    assert connection or settings.blob_endpoint == endpoint.replace(".table.", ".blob.")
 
 
 # The page

@@ -1,7 +1,9 @@
 """A workspace, a pipeline and a workflow to try things on."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from shared.workflows.catalog import StoredWorkflow
 from shared.workflows.definition import WorkflowDefinition, parse_workflow
 from shared.workflows.pipelines import Pipeline, read_pipeline
 from shared.workflows.workspaces import ComponentVersion, Datastore, WorkspaceId
@@ -31,6 +33,14 @@ def document(**members: Any) -> dict[str, Any]:
 
 def workflow(**members: Any) -> WorkflowDefinition:
     return parse_workflow(document(**members))
+
+
+def stored_workflow(name: str = "churn", **members: Any) -> StoredWorkflow:
+    """As a catalog keeps it: ready, of version 3 of its pipeline."""
+    version, missing = members.pop("pipeline_version", "3"), members.pop("missing", [])
+    pipeline_id = f"{WORKSPACE.path}/components/customer_value/versions/{version}"
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    return StoredWorkflow(name, document(**members), pipeline_id, version, missing, '"etag"', at)
 
 
 def component(spec: dict[str, Any], name: str = "customer_value", version: str = "3") -> ComponentVersion:

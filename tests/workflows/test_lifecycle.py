@@ -34,6 +34,7 @@ from shared.workflows.lifecycle import (
     retry_delay,
 )
 from shared.workflows.runs import ImportProgress, Run, RunError, RunJob, RunStatus, Trigger, TriggerKind, new_run
+from tests.workflows.fakes import stored_workflow
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -78,7 +79,7 @@ TERMINAL = ["succeeded", "failed", "canceled"]
 
 
 def fresh() -> Run:
-    return new_run("run-1", "churn", Trigger(TriggerKind.HTTP), {}, NOON)
+    return new_run("run-1", stored_workflow("churn"), Trigger(TriggerKind.HTTP), NOON)
 
 
 def after(facts: Sequence[Fact], run: Run | None = None, now: datetime = NOON) -> Run:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.workflows.runs import RunStatus, Trigger, TriggerKind, new_run, new_run_id
+from tests.workflows.fakes import stored_workflow
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -34,7 +35,7 @@ def test_no_two_runs_have_the_same_id() -> None:
     ],
 )
 def test_a_new_run_is_queued_and_says_why(trigger: Trigger, note: str) -> None:
-    run = new_run("run-1", "churn", trigger, {}, NOON)
+    run = new_run("run-1", stored_workflow("churn"), trigger, NOON)
 
     assert [(entry.status, entry.at, entry.note) for entry in run.timeline] == [(RunStatus.QUEUED, NOON, note)]
 
