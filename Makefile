@@ -15,13 +15,13 @@ help: ## this list
 start: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## run the whole local stack in the foreground (HOST=func: with Core Tools)
 	@exec $(PY) -m devhost.stack start --host $(HOST)
 
-demo: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## start the stack, enrich real documents with a real model, stop
+demo: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## start the stack, enrich real documents, run a pipeline over real purchases, stop
 	@exec $(PY) -m devhost.stack demo
 
 test: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## all tests but the slow ones (under five minutes)
 	@$(PY) -m pytest -q -m "not slow and not azureml" $(ARGS)
 
-test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## the slow tests
+test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## the slow tests: the process is killed at each step of a run (under ten minutes)
 	@$(PY) -m pytest -q -m slow $(ARGS)
 
 test-azureml: .venv/ready .venv-pipeline/ready .venv-azureml/ready node_modules/ready ## Microsoft's azure-ai-ml client against the simulator

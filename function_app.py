@@ -12,7 +12,20 @@ import azure.functions as func
 
 def create_app() -> func.FunctionApp:
     """All functions. Raises what an import raises."""
-    from shared.triggers import connections_http, health_http, skills_http, workflows_http
+    from shared.triggers import (
+        connections_http,
+        data_http,
+        entities_http,
+        health_http,
+        poison_http,
+        poison_queues,
+        reader_keys_http,
+        runs_http,
+        skills_http,
+        workflow_queues,
+        workflow_timers,
+        workflows_http,
+    )
 
     app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
     blueprints = (
@@ -20,6 +33,14 @@ def create_app() -> func.FunctionApp:
         skills_http.blueprint,
         connections_http.blueprint,
         workflows_http.blueprint,
+        runs_http.blueprint,
+        workflow_queues.blueprint,
+        workflow_timers.blueprint,
+        entities_http.blueprint,
+        data_http.blueprint,
+        reader_keys_http.blueprint,
+        poison_http.blueprint,
+        poison_queues.blueprint,
     )
     for blueprint in blueprints:
         app.register_functions(blueprint)

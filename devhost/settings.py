@@ -102,7 +102,7 @@ def load_settings(
         raise StartError("local.settings.json is encrypted: run `func settings decrypt`")
     for name, value in (local.get("Values") or {}).items():
         env.setdefault(name, value if isinstance(value, str) else json.dumps(value))
-    auth = env.get("BRIDGE_AUTH", "off").lower()
+    auth = env.setdefault("BRIDGE_AUTH", "off").lower()  # the app asks unless it is told not to
     if auth not in ("on", "off"):
         raise StartError(f"BRIDGE_AUTH is 'on' or 'off', not '{auth}'")
     if auth == "on":

@@ -6,9 +6,11 @@ The only maker of clients. SDKs are imported where they are first needed, so tha
 import asyncio
 import logging
 import os
+import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,29 +22,53 @@ from shared.skills.gateway import Skill
 from shared.skills.places import Places
 from shared.skills.results import ResultCache
 from shared.skills.stats import SkillStats
+from shared.workflows.poison import Cause, Poisoned, PoisonStore
 
 if TYPE_CHECKING:
     import httpx
 
     from shared.aml.auth import Credential, Tokens
+    from shared.aml.azure import Azure
     from shared.aml.capacity import Processes
     from shared.aml.endpoints import Endpoints, SkillKey
     from shared.aml.scoring import ScoringEndpoint
+    from shared.aml.tenants import Tenants
+    from shared.entities.reader_keys import ReaderKeyCatalog
     from shared.entities.reading import DataStores
     from shared.entities.retention import SnapshotStores
-    from shared.storage.blobs import BlobServiceClient
+    from shared.entities.sign_in import SignIn
+    from shared.storage.blobs import BlobOutput, BlobServiceClient
+    from shared.storage.datastores import DatastoreFiles
+    from shared.storage.parts import TableParts
+    from shared.storage.plane import RowPlane
     from shared.storage.queues import Queues
+    from shared.storage.reader_keys import TableReaderKeys
+    from shared.storage.runs import TableRuns
+    from shared.storage.slots import TableSlots
     from shared.storage.tables import TableServiceClient
     from shared.storage.workflows import TableWorkflows
+    from shared.workflows.advancing import Runner
     from shared.workflows.catalog import WorkflowCatalog
     from shared.workflows.connecting import ConnectionCatalog
-    from shared.workflows.workspaces import WorkspaceReader
+    from shared.workflows.definition import WorkflowDefinition
+    from shared.workflows.importing import ImportSteps
+    from shared.workflows.part_work import PartWork
+    from shared.workflows.refreshing import Refreshes
+    from shared.workflows.run_control import RunControl
+    from shared.workflows.scheduling import Scheduler
+    from shared.workflows.sweeping import Sweep
+    from shared.workflows.views import WorkflowViews
+    from shared.workflows.workspaces import Datastore, WorkspaceReader
 
 _DEFINITION_LIFETIME = 1.0
 """Seconds that another process may still serve the definition before a PUT."""
 
 
 VERSION = "0.1.0"
+REFRESH_QUEUE = "workflow-refresh"
+ADVANCE_QUEUE = "run-advance"
+PART_QUEUE = "import-part"
+EVENTS_QUEUE = "aml-events"
 
 
 @dataclass(slots=True)
@@ -60,7 +86,7 @@ class ServedSkill:
 
 
 class Services:
-    """What the triggers call. Tests hand in their own store, transport and credential."""
+    """What the triggers call. Tests hand in their own store, transport and credentials."""
 
     def __init__(
         self,
@@ -69,19 +95,26 @@ class Services:
         skill_store: SkillStore | None = None,
         transport: "httpx.AsyncBaseTransport | None" = None,
         credential: "Callable[[], Credential] | None" = None,
+        registration: "Callable[[str], Credential] | None" = None,
         processes: "Processes | None" = None,
+        poison_store: PoisonStore | None = None,
+        poisoned: Poisoned | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings = Settings.from_environment(environment)
         self.now = now
+        self.poisoned = poisoned or self._tell_run
         self.process_id = uuid4().hex[:12]
         self._environment = environment
         self._skill_store = skill_store
+        self._poison_store = poison_store
         self._transport = transport
         self._credential = credential
+        self._given_registration = registration
         self._given_processes = processes
         self._served: dict[str, ServedSkill] = {}
         self._places: dict[str, Places] = {}
+        self._files_abroad: dict[str, DatastoreFiles] = {}
 
     @cached_property
     def skills(self) -> SkillCatalog:
@@ -180,18 +213,34 @@ class Services:
             now=self.now,
         )
 
+    def readers(self, tenant: str) -> "WorkspaceReader":
+        """Reads the workspaces of a tenant, with this app's identity there."""
+        return self._azure.reader(tenant)
+
     @cached_property
-    def workspaces(self) -> "WorkspaceReader":
-        """Azure ML workspaces, read with this app's identity."""
-        from shared.aml.exchange import Exchange
-        from shared.aml.workspace_calls import WorkspaceCalls
-        from shared.aml.workspaces import ArmWorkspaces
+    def _azure(self) -> "Azure":
+        from shared.aml.azure import Azure
+
+        return Azure(self._http, self._tenants, self.settings)
+
+    @cached_property
+    def _tenants(self) -> "Tenants":
+        from shared.aml.tenants import Tenants
+
+        registration = self._given_registration or self._registration
+        return Tenants(self._tokens, registration, self.settings, lambda: self.now().timestamp())
+
+    def _registration(self, tenant: str) -> "Credential":
+        from shared.aml.federation import FederatedCredential
 
         settings = self.settings
-        exchange = Exchange(
-            self._http, self._tokens, audience=settings.cloud.management, address=settings.resource_manager
+        return FederatedCredential(
+            tenant,
+            settings.CONNECTION_CLIENT_ID,
+            self._tokens,
+            authority=settings.authority,
+            exchange=settings.cloud.token_exchange,
         )
-        return ArmWorkspaces(WorkspaceCalls(exchange, api_version=settings.AML_API_VERSION, identity=self._identity))
 
     @cached_property
     def connections(self) -> "ConnectionCatalog":
@@ -199,14 +248,167 @@ class Services:
         from shared.workflows.connecting import ConnectionCatalog
 
         return ConnectionCatalog(
-            TableConnections(self._tables), self.workspaces, self._workflow_store, identity=self._identity
+            TableConnections(self._tables),
+            self.readers,
+            self._workflow_store,
+            self.run_store,
+            identity=self._tenants.identity,
         )
 
     @cached_property
     def workflows(self) -> "WorkflowCatalog":
         from shared.workflows.catalog import WorkflowCatalog
 
-        return WorkflowCatalog(self._workflow_store, self.connections.get, self.workspaces)
+        return WorkflowCatalog(self._workflow_store, self.connections.get, self.readers)
+
+    @cached_property
+    def refreshes(self) -> "Refreshes":
+        """Begins runs."""
+        from shared.workflows.refreshing import Refreshes
+
+        return Refreshes(self.run_store, send=self.send_advance, now=self.now)
+
+    @cached_property
+    def runner(self) -> "Runner":
+        """Advances runs."""
+        from shared.workflows.advancing import Runner
+        from shared.workflows.job_steps import JobSteps
+
+        azure = self._azure
+        jobs = JobSteps(self.connections.get, azure.access, azure.jobs, self.data, self.datastore_output, self.now)
+        return Runner(
+            self.run_store, self._workflow_store, jobs, self._import_steps, send=self.send_advance, now=self.now
+        )
+
+    @cached_property
+    def runs(self) -> "RunControl":
+        from shared.workflows.run_control import RunControl
+
+        return RunControl(self.run_store, self.runner, self.refreshes, self.workflows, send=self.send_advance)
+
+    @cached_property
+    def views(self) -> "WorkflowViews":
+        from shared.workflows.views import WorkflowViews
+
+        return WorkflowViews(self.run_store, self.snapshots.entities, self.now)
+
+    @cached_property
+    def parts(self) -> "PartWork":
+        """Imports parts in this process."""
+        from shared.workflows.part_work import PartWork
+
+        return PartWork(
+            self.run_store,
+            self._part_ledger,
+            self._import_steps,
+            self.snapshots,
+            send=self._send_part,
+            process=self.process_id,
+            at_once=self.settings.IMPORT_PARALLELISM,
+            now=self.now,
+        )
+
+    @cached_property
+    def scheduler(self) -> "Scheduler":
+        """Runs workflows by their timetables."""
+        from shared.workflows.scheduling import Scheduler
+
+        store = self.run_store
+        return Scheduler(self._slots, self._workflow_store.list, self.refreshes.begin, store.run_of, self.now)
+
+    @cached_property
+    def sweep(self) -> "Sweep":
+        from shared.workflows.sweeping import Retention, Sweep, SweepStores
+
+        settings = self.settings
+        stores = SweepStores(self.run_store, self._part_ledger, self._slots, self.poison, self.snapshots)
+        retention = Retention(
+            settings.SNAPSHOTS_KEPT,
+            timedelta(hours=settings.SNAPSHOT_GRACE_HOURS),
+            timedelta(days=settings.RETENTION_DAYS),
+        )
+        return Sweep(stores, self._output, retention, self.now)
+
+    @cached_property
+    def _slots(self) -> "TableSlots":
+        from shared.storage.slots import TableSlots
+
+        return TableSlots(self._tables)
+
+    async def send_advance(self, run: str, delay: float = 0) -> None:
+        from shared.workflows.messages import advance_message
+
+        await self.queues.send(ADVANCE_QUEUE, advance_message(run), delay=delay)
+
+    async def _send_part(self, run: str, number: int, delay: float) -> None:
+        from shared.workflows.messages import part_message
+
+        await self.queues.send(PART_QUEUE, part_message(run, number), delay=delay)
+
+    async def _tell_run(self, queue: str, body: str, cause: Cause | None) -> None:
+        """A part whose message was given up fails its run; every other message is about something that goes on."""
+        from shared.workflows.messages import read_part
+        from shared.workflows.runs import RunError
+
+        if queue != PART_QUEUE:
+            return
+        part = read_part(body)
+        message = cause.message if cause else "the message was given up without a cause; its process may have died"
+        error = RunError(cause.code if cause else "PartGivenUp", f"part {part.number} of the import: {message}")
+        await self.parts.fail(part.run, part.number, error)
+        await self.send_advance(part.run)
+
+    @cached_property
+    def run_store(self) -> "TableRuns":
+        from shared.storage.runs import TableRuns
+
+        return TableRuns(self._tables)
+
+    @cached_property
+    def _part_ledger(self) -> "TableParts":
+        from shared.storage.parts import TableParts
+
+        return TableParts(self._tables)
+
+    @cached_property
+    def _import_steps(self) -> "ImportSteps":
+        from shared.workflows.importing import ImportSteps
+
+        return ImportSteps(self.snapshots, self._part_ledger, self._output, self._send_part, self.now)
+
+    async def _output(self, definition: "WorkflowDefinition", datastore: str) -> "BlobOutput":
+        """The files of a datastore of the workflow's workspace. Raises NotFound, WorkspaceRefused."""
+        connection = await self.connections.get(definition.connection)
+        access = self._azure.access(connection)
+        for found in await access.reader.datastores(access.workspace):
+            if found.name == datastore:
+                return self.datastore_output(connection.tenant, found)
+        raise NotFound(f"the workspace {access.workspace.name} has no datastore {datastore!r} any more")
+
+    def datastore_output(self, tenant: str, datastore: "Datastore") -> "BlobOutput":
+        """Of a workspace that has been read. Raises WorkspaceRefused, WorkspaceForbidden."""
+        from shared.storage.datastores import DatastoreFiles
+
+        abroad = self._tenants.storage(tenant)
+        if abroad is None:
+            return self._datastore_files.output(datastore)
+        if tenant.lower() not in self._files_abroad:
+            # Without this app's connection strings: a workspace of others must not lead to them by a name.
+            files = DatastoreFiles([], self.settings.STORAGE_SUFFIX, lambda: abroad)
+            self._files_abroad[tenant.lower()] = files
+        return self._files_abroad[tenant.lower()].output(datastore)
+
+    @cached_property
+    def _datastore_files(self) -> "DatastoreFiles":
+        from shared.aml.auth import azure_credential
+        from shared.storage.datastores import DatastoreFiles
+
+        settings = self.settings
+        return DatastoreFiles(
+            [settings.data_connection, settings.AzureWebJobsStorage],
+            settings.STORAGE_SUFFIX,
+            lambda: azure_credential(settings.AZURE_CLIENT_ID),
+        )
 
     @cached_property
     def _workflow_store(self) -> "TableWorkflows":
@@ -224,7 +426,20 @@ class Services:
 
         tables = self._tables
         return SnapshotStores(
-            TableEntities(tables), TableRows(tables), BlobLargeValues(self._blobs), TableRejects(tables)
+            TableEntities(tables),
+            TableRows(tables, self._row_plane),
+            BlobLargeValues(self._blobs),
+            TableRejects(tables),
+        )
+
+    @cached_property
+    def _row_plane(self) -> "RowPlane":
+        from shared.aml.auth import azure_credential
+        from shared.storage.plane import connect
+
+        settings = self.settings
+        return connect(
+            settings.data_connection, settings.table_endpoint, lambda: azure_credential(settings.AZURE_CLIENT_ID)
         )
 
     @cached_property
@@ -234,6 +449,29 @@ class Services:
 
         stores = self.snapshots
         return DataStores(stores.entities, stores.rows, stores.large)
+
+    @cached_property
+    def sign_in(self) -> "SignIn":
+        """The data plane's door."""
+        from shared.entities.sign_in import Rules, SignIn
+
+        settings = self.settings
+        rules = Rules(settings.BRIDGE_AUTH == "on", settings.WEBSITE_AUTH_ENABLED, settings.own_reader_key)
+        return SignIn(rules, lambda: self._reader_key_store, clock=time.monotonic, now=self.now)
+
+    @cached_property
+    def reader_keys(self) -> "ReaderKeyCatalog":
+        from shared.entities.reader_keys import ReaderKeyCatalog
+
+        return ReaderKeyCatalog(
+            self._reader_key_store, random=lambda: secrets.token_urlsafe(32), revoked=self.sign_in.forget
+        )
+
+    @cached_property
+    def _reader_key_store(self) -> "TableReaderKeys":
+        from shared.storage.reader_keys import TableReaderKeys
+
+        return TableReaderKeys(self._tables)
 
     @cached_property
     def queues(self) -> "Queues":
@@ -249,10 +487,14 @@ class Services:
             )
         )
 
-    @property
-    def _identity(self) -> str:
-        """How a command names this app's identity."""
-        return self.settings.AZURE_CLIENT_ID or "<principal id of this app's identity>"
+    @cached_property
+    def poison(self) -> PoisonStore:
+        """Messages that could not be handled, and why."""
+        if self._poison_store is not None:
+            return self._poison_store
+        from shared.storage.poison import TablePoison
+
+        return TablePoison(self._tables)
 
     @cached_property
     def _http(self) -> "httpx.AsyncBaseTransport":

@@ -81,6 +81,15 @@ class UnsupportedApiVersion(BadRequest):
     code = "UnsupportedApiVersion"
 
 
+class Unauthorized(BridgeError):
+    """Whoever asks has not signed in: the message says which ways there are, never what was wrong with the one tried."""
+
+    code = "Unauthorized"
+    status = 401
+    challenge: ClassVar[str] = 'Basic realm="AML Bridge", charset="UTF-8"'
+    """By which Excel, Power BI and browsers know what to ask their user for."""
+
+
 class NotFound(BridgeError):
     code = "NotFound"
     status = 404

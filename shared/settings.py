@@ -24,12 +24,34 @@ class Cloud:
     """The audience of scoring tokens."""
     inference_domain: str
     """Only hosts under it get a scoring token."""
+    authority: str
+    """Microsoft Entra's host."""
+    token_exchange: str
+    """The audience of a managed identity's token that an app registration is to trust."""
 
 
 CLOUDS = {
-    "AzureCloud": Cloud("https://management.azure.com", "https://ml.azure.com", "inference.ml.azure.com"),
-    "AzureUSGovernment": Cloud("https://management.usgovcloudapi.net", "https://ml.azure.us", "inference.ml.azure.us"),
-    "AzureChinaCloud": Cloud("https://management.chinacloudapi.cn", "https://ml.azure.cn", "inference.ml.azure.cn"),
+    "AzureCloud": Cloud(
+        "https://management.azure.com",
+        "https://ml.azure.com",
+        "inference.ml.azure.com",
+        "login.microsoftonline.com",
+        "api://AzureADTokenExchange",
+    ),
+    "AzureUSGovernment": Cloud(
+        "https://management.usgovcloudapi.net",
+        "https://ml.azure.us",
+        "inference.ml.azure.us",
+        "login.microsoftonline.us",
+        "api://AzureADTokenExchangeUSGov",
+    ),
+    "AzureChinaCloud": Cloud(
+        "https://management.chinacloudapi.cn",
+        "https://ml.azure.cn",
+        "inference.ml.azure.cn",
+        "login.chinacloudapi.cn",
+        "api://AzureADTokenExchangeChina",
+    ),
 }
 
 
@@ -37,6 +59,11 @@ def _listed(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HOST = re.compile(r"\.?([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?\.?")
 _ADDRESSES = (
     "AZURE_RESOURCE_MANAGER",
@@ -60,6 +87,7 @@ def _is_https(address: str) -> bool:
 
 
 type Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+type OnOff = Annotated[Literal["on", "off"], BeforeValidator(_lower)]
 type Count = Annotated[int, Field(ge=1)]
 
 
@@ -86,7 +114,13 @@ class Settings(BaseModel):
     # Identity and clouds
     AZURE_CLIENT_ID: str = ""
     """Client id of a user-assigned identity."""
+    AZURE_TENANT_ID: str = ""
+    """This app's own tenant; learned from a token of its identity unless set."""
+    CONNECTION_CLIENT_ID: str = ""
+    """Client id of the app registration that opens workspaces of other tenants."""
     AZURE_CLOUD: Literal["AzureCloud", "AzureUSGovernment", "AzureChinaCloud"] = "AzureCloud"
+    AZURE_AUTHORITY_HOST: str = ""
+    """Address of Microsoft Entra, where the cloud's own is not meant; azure-identity reads it too."""
     AZURE_RESOURCE_MANAGER: str = ""
     """Address of Azure Resource Manager, where the cloud's own is not meant."""
     AML_API_VERSION: str = "2025-12-01"
@@ -98,6 +132,22 @@ class Settings(BaseModel):
     RESULT_CACHE: bool = True
     PUBLIC_BASE_URL: str = ""
     """Where callers reach this app, if not at WEBSITE_HOSTNAME."""
+
+    # Readers of data
+    BRIDGE_AUTH: OnOff = "on"
+    """Whether the data plane asks for a key."""
+    BRIDGE_KEY: str = Field("", repr=False)
+    """On a laptop: a reader key beside the stored ones."""
+
+    # Workflows
+    IMPORT_PARALLELISM: Count = 2
+    """Parts of a run's output that a process imports at once."""
+    SNAPSHOTS_KEPT: Count = 2
+    """Published snapshots of an entity, the current one included."""
+    SNAPSHOT_GRACE_HOURS: Count = 24
+    """How long a reader may stay on a snapshot that was replaced."""
+    RETENTION_DAYS: Count = 90
+    """How long ended runs, their exports, slots and poison messages are kept."""
 
     # Limits
     MAX_BODY_BYTES: Count = 32 * MIB
@@ -133,10 +183,31 @@ class Settings(BaseModel):
                 raise ValueError(f"{host[:100]!r} is no host; list hosts such as inference.ml.azure.com, with commas")
         return hosts
 
+    @field_validator("AZURE_TENANT_ID", "CONNECTION_CLIENT_ID")
+    @classmethod
+    def _guids(cls, value: str) -> str:
+        if not _GUID.fullmatch(value):
+            raise ValueError("is an id, a GUID; not a name or a domain")
+        return value
+
+    @field_validator("AZURE_AUTHORITY_HOST")
+    @classmethod
+    def _authority_is_https(cls, value: str) -> str:
+        """Also a host alone, as azure-identity takes it."""
+        if not _is_https(value if "://" in value else f"https://{value}"):
+            raise ValueError("must be an https address, or a host")
+        return value
+
     @model_validator(mode="after")
     def _loopback_only_on_a_laptop(self) -> Self:
         if self.ALLOW_LOOPBACK_SCORING and self.WEBSITE_SITE_NAME:
             raise ValueError("ALLOW_LOOPBACK_SCORING is for a laptop and refused in Azure: remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _open_only_on_a_laptop(self) -> Self:
+        if self.BRIDGE_AUTH == "off" and self.WEBSITE_SITE_NAME:
+            raise ValueError("BRIDGE_AUTH=off is for a laptop and refused in Azure: remove it")
         return self
 
     @model_validator(mode="after")
@@ -148,12 +219,22 @@ class Settings(BaseModel):
         return self
 
     @property
+    def own_reader_key(self) -> str:
+        """BRIDGE_KEY, but in Azure, where keys have names and can be revoked."""
+        return "" if self.WEBSITE_SITE_NAME else self.BRIDGE_KEY
+
+    @property
     def cloud(self) -> Cloud:
         return CLOUDS[self.AZURE_CLOUD]
 
     @property
     def resource_manager(self) -> str:
         return (self.AZURE_RESOURCE_MANAGER or self.cloud.management).rstrip("/")
+
+    @property
+    def authority(self) -> str:
+        """Of Microsoft Entra: a host, or an https address."""
+        return self.AZURE_AUTHORITY_HOST or self.cloud.authority
 
     @property
     def scoring_hosts(self) -> ScoringHosts:

@@ -17,7 +17,7 @@ from simulator.arm.components import Components
 from simulator.arm.datastores import Account, Datastores
 from simulator.arm.front import ArmFront
 from simulator.arm.jobs import JobResources
-from simulator.arm.models import Workspace, local_workspace, refusing_workspaces
+from simulator.arm.models import Workspace, local_workspace, refusing_workspaces, workspace_abroad
 from simulator.arm.online_endpoints import OnlineEndpoints
 from simulator.arm.paging import Pages
 from simulator.arm.registry import load_components
@@ -25,6 +25,7 @@ from simulator.arm.workspaces import WorkspaceResources, Workspaces
 from simulator.batch.invocation import BatchInvocation
 from simulator.calls import Calls
 from simulator.control import Controls
+from simulator.entra import Entra
 from simulator.events import Events, Queue
 from simulator.history import RunHistory
 from simulator.identity import ManagedIdentity
@@ -59,10 +60,13 @@ class Simulator:
 
     def __post_init__(self) -> None:
         self.workspace.components = self.workspace.components or load_components()
-        self.workspaces = Workspaces([self.workspace, *refusing_workspaces()])
+        abroad = workspace_abroad()
+        abroad.components = self.workspace.components
+        self.workspaces = Workspaces([self.workspace, *refusing_workspaces(), abroad])
         self.pages = Pages()
+        self.entra = Entra(self.tokens)
         self.identity = ManagedIdentity(self.tokens, self.identity_header)
-        self.front = ArmFront(self.tokens)
+        self.front = ArmFront(self.tokens, self.workspaces.tenant_of)
         self.endpoints = OnlineEndpoints(self.workspaces, self.front, self.tokens, self.pages)
         self.managed = ManagedScoring(self.workspace, self.tokens, self.faults, self.model)
         self.bare = BareScoring(self.faults)
@@ -76,6 +80,7 @@ class Simulator:
             *self.bare.routes(),
             *self.managed.routes(),
             *self.identity.routes(),
+            *self.entra.routes(),
             *self.endpoints.routes(),
             *JobResources(self.workspaces, self.front, self.pages, self.jobs).routes(),
             *Components(self.workspaces, self.front, self.pages).routes(),

@@ -7,6 +7,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from simulator.arm.models import TENANT
+
 KEPT = 10_000
 
 
@@ -32,24 +34,25 @@ class Token:
     audience: str
     issued_on: int
     expires_on: int
+    tenant: str
 
 
 @dataclass
 class TokenStore:
-    """Tokens are shaped as JWTs, since Microsoft's client reads the audience; good only while they are held here."""
+    """Tokens are shaped as JWTs, since Microsoft's client reads the audience and ours the tenant; good only while they are held here."""
 
     clock: Callable[[], float] = time.time
     _tokens: dict[str, Token] = field(default_factory=dict)
 
-    def issue(self, audience: str, lifetime: int) -> Token:
-        now = int(self.clock())
-        claims: dict[str, str | int] = {"aud": audience, "iss": "simulator", "iat": now, "exp": now + lifetime}
-        token = Token(f"{HEADER}.{part(claims)}.{secrets.token_urlsafe(24)}", audience, now, now + lifetime)
+    def issue(self, audience: str, lifetime: int, tenant: str = TENANT) -> Token:
+        now, end = int(self.clock()), int(self.clock()) + lifetime
+        claims: dict[str, str | int] = {"aud": audience, "iss": "simulator", "tid": tenant, "iat": now, "exp": end}
+        token = Token(f"{HEADER}.{part(claims)}.{secrets.token_urlsafe(24)}", audience, now, end, tenant)
         self._tokens[token.value] = token
         self._forget_oldest()
         return token
 
-    def check(self, value: str, audience: str) -> None:
+    def check(self, value: str, audience: str) -> Token:
         token = self._tokens.get(value)
         if token is None:
             raise TokenRefused("unknown")
@@ -57,6 +60,7 @@ class TokenStore:
             raise TokenRefused("expired")
         if token.audience != audience:
             raise TokenRefused("audience")
+        return token
 
     def revoke(self, audience: str | None = None) -> int:
         """Make the tokens of one audience, or all, unknown from now on; how many these were."""

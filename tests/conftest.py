@@ -6,4 +6,9 @@ from hypothesis import settings
 settings.register_profile("bridge", deadline=None)
 settings.load_profile("bridge")
 
-pytest_plugins = ["tests.support.azurite", "tests.support.bridge", "tests.storage.accounts"]
+pytest_plugins = [
+    "tests.support.azurite",
+    "tests.support.bridge",
+    "tests.support.workshop",
+    "tests.storage.accounts",
+]

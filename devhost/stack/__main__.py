@@ -10,7 +10,10 @@ from devhost.stack.config import StackConfig, StackError
 from devhost.stack.parts import HOSTS, parts
 from devhost.stack.running import RunningStack, Stopped, be_stopped_by_signals
 from devhost.stack.samples import load_samples
-from samples.language.demo import run_demo
+from samples.customer_value.datastore import PATH
+from samples.customer_value.demo import DemoFailed
+from samples.customer_value.demo import run_demo as run_workflow_demo
+from samples.language.demo import run_demo as run_skill_demo
 
 
 def main() -> int:
@@ -52,6 +55,8 @@ def _overview(config: StackConfig) -> str:
   sample skill     {config.bridge}/api/skills/language
   sample endpoint  {config.scoring}/score
   Azure ML         {config.simulator} (simulator)
+  sample data      {PATH}
+  to run it        PUT {config.bridge}/api/connections/local, then …/api/workflows/customer-value?run=true (README.md)
   storage          http://127.0.0.1:{config.azurite_port} (blob; +1 queue, +2 table)
   logs             {config.data / "logs"}{key}
 """
@@ -62,7 +67,11 @@ def _demo(config: StackConfig, host: str) -> None:
     with RunningStack(parts(config, host), config.data / "logs", quiet=True):
         client = BridgeClient(config)
         load_samples(client, config)
-        run_demo(client.call)
+        run_skill_demo(client.call)
+        try:
+            run_workflow_demo(client.send)
+        except DemoFailed as failed:
+            raise StackError(str(failed)) from failed
 
 
 if __name__ == "__main__":

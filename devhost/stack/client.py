@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 from devhost.stack.config import StackConfig, StackError
@@ -16,6 +17,12 @@ class BridgeClient:
         self._key = config.key
 
     def call(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
+        return self.send(method, path, body, headers)[0]
+
+    def send(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> tuple[Any, Mapping[str, str]]:
+        """The answer with its headers, which are looked up in any case."""
         sent = {
             "Content-Type": "application/json",
             **({"x-functions-key": self._key} if self._key else {}),
@@ -25,7 +32,7 @@ class BridgeClient:
         request = urllib.request.Request(f"{self._address}{path}", content, sent, method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=240) as response:  # noqa: S310
-                return json.loads(response.read() or b"null")
+                return json.loads(response.read() or b"null"), response.headers
         except urllib.error.HTTPError as error:
             raise StackError(f"{method} {path} answered {error.code}: {_message(error.read())}") from error
 

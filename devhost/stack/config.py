@@ -92,6 +92,7 @@ class StackConfig:
             # The managed identity's own protocol: the simulator plays the platform's token endpoint.
             "IDENTITY_ENDPOINT": f"{self.simulator}/identity/token",
             "IDENTITY_HEADER": "local",
+            "BRIDGE_AUTH": "on" if self.auth else "off",
             **({"BRIDGE_KEY": self.key} if self.key else {}),
         }
 

@@ -49,7 +49,8 @@ def _simulator(config: StackConfig) -> Part:
         "AzureWebJobsStorage": config.storage,
         "PIPELINE_PYTHON": str(_installed(ROOT / ".venv-pipeline" / "bin" / "python")),
     }
-    return Part("simulator", [*command, *scoring], [f"{config.simulator}/calls"], environment)
+    events = ["--events-queue", "aml-events"]  # Event Grid's part
+    return Part("simulator", [*command, *scoring, *events], [f"{config.simulator}/calls"], environment)
 
 
 def _scoring(config: StackConfig) -> Part:
@@ -66,7 +67,6 @@ def _bridge(config: StackConfig, host: str, which: Which) -> Part:
     if host == "devhost":
         command = [sys.executable, "-m", "devhost", "--app", str(ROOT), "--port", str(config.bridge_port)]
         command.append("--access-log")
-        environment["BRIDGE_AUTH"] = "on" if config.auth else "off"
         return Part("bridge", command, address, environment, shows_output=True)
     func = which("func")
     if func is None:

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.aml.flights import Flight
-from shared.skills.failures import Failure, Kind
+from shared.errors import WorkspaceUnavailable
+from shared.skills.failures import Failure, Kind, sentence
 from shared.skills.gateway import AttemptFailed
 
 if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
     from azure.identity.aio import DefaultAzureCredential
 
 _MOST_SECONDS = 20.0
@@ -25,7 +27,7 @@ class Token:
 
 
 class Credential(Protocol):
-    """This app's identity. Raises AttemptFailed(IdentityFailed) where there is none."""
+    """An identity of this app. Raises AttemptFailed(IdentityFailed) where there is none, or a BridgeError that says more."""
 
     async def token(self, audience: str, *, anew: bool) -> Token:
         """`anew`: not one that was given before, for that was refused."""
@@ -69,6 +71,16 @@ class EntraCredential:
             await self._discard(audience)
 
 
+class TokenSource(Protocol):
+    """What a call takes its tokens from."""
+
+    async def get(self, audience: str) -> str:
+        """A token for `audience` that stays good for a while. Raises AttemptFailed, BridgeError."""
+
+    def forget(self, audience: str, token: str) -> None:
+        """`token` was refused."""
+
+
 @dataclass(slots=True)
 class _Held:
     flight: Flight[Token] = field(default_factory=Flight)
@@ -86,12 +98,16 @@ class Tokens:
         self._held: dict[str, _Held] = {}
 
     async def get(self, audience: str) -> str:
-        """A token for `audience` that stays good for a while. Raises AttemptFailed."""
+        """A token for `audience` that stays good for a while. Raises AttemptFailed, and what the credential raises."""
+        return (await self.token(audience)).value
+
+    async def token(self, audience: str) -> Token:
+        """The same with its end."""
         held = self._held.setdefault(audience, _Held())
         token = held.token
         if token is None or self._is_old(token):
             token = await held.flight.join(lambda: self._renew(audience, held))
-        return token.value
+        return token
 
     def forget(self, audience: str, token: str) -> None:
         """`token` was refused; the next call gets another. A newer one that is already there stays."""
@@ -112,3 +128,22 @@ class Tokens:
             raise AttemptFailed(Failure(Kind.TOKEN_FAILED, facts={"audience": audience})) from error
         held.was_refused = False
         return held.token
+
+
+class SdkCredential:
+    """Tokens as the clients of Azure's SDKs ask for them."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    async def get_token(self, *scopes: str, **options: Any) -> "AccessToken":
+        from azure.core.credentials import AccessToken
+
+        try:
+            token = await self._tokens.token(scopes[0].removesuffix("/.default"))
+        except AttemptFailed as failed:
+            raise WorkspaceUnavailable(sentence(failed.failure, "the datastore")) from failed
+        return AccessToken(token.value, int(token.expires_at))
+
+    async def close(self) -> None:
+        """The tokens are others' too."""

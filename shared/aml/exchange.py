@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from shared.aml.auth import Tokens
+from shared.aml.auth import TokenSource
 from shared.aml.http import CallFailed, HttpAnswer, send
 from shared.skills.addresses import ScoringHosts
 from shared.wire import parse_json
@@ -48,7 +48,7 @@ class Exchange:
     def __init__(
         self,
         transport: httpx.AsyncBaseTransport,
-        tokens: Tokens,
+        tokens: TokenSource,
         *,
         audience: str,
         address: str | httpx.URL,
@@ -146,7 +146,7 @@ class DataPlane:
     def __init__(
         self,
         transport: httpx.AsyncBaseTransport,
-        tokens: Tokens,
+        tokens: TokenSource,
         *,
         audience: str,
         domain: str,

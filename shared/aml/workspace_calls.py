@@ -1,7 +1,7 @@
 """What comes of a call about a workspace: its answer, or a BridgeError that says what was asked, why not, and the cure."""
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -54,7 +54,7 @@ class _Refusal(Answer):
 class WorkspaceCalls:
     """Calls to Azure Resource Manager about workspaces. Each raises a BridgeError."""
 
-    def __init__(self, arm: Exchange, *, api_version: str, identity: str = "<identity>") -> None:
+    def __init__(self, arm: Exchange, *, api_version: str, identity: Callable[[], str] = lambda: "<identity>") -> None:
         self._arm = arm
         self._api_version = api_version
         self._identity = identity
@@ -143,12 +143,13 @@ class WorkspaceCalls:
             case 401:
                 return WorkspaceForbidden(
                     f"{asked.service} does not take this app's token for {asked.place}: the identity must be of the "
-                    "workspace's tenant, so check the connection's tenant and AZURE_CLIENT_ID"
+                    "workspace's tenant, so check the connection's tenant and AZURE_CLIENT_ID (CONNECTION_CLIENT_ID "
+                    "where that tenant is not this app's own)"
                 )
             case 403:
                 return WorkspaceForbidden(
                     f"this app's identity lacks the right {_ACTIONS}/{asked.right}, which {asked.place} takes: "
-                    f"{cure(asked.workspace, self._identity)}"
+                    f"{cure(asked.workspace, self._identity())}"
                 )
             case 404:
                 return NotFound(f"{asked.service} does not know {asked.place}: check the names, {asked.workspace.path}")

@@ -78,6 +78,12 @@ def parse_request(path: str, query: str = "") -> DataRequest:
     )
 
 
+def check_version(most: str | None) -> None:
+    """`most`: the header `OData-MaxVersion`. Raises BadRequest for a reader that takes less than 4.0."""
+    if most is not None and not re.fullmatch(r"\s*(?:[4-9]|[1-9][0-9]+)(?:\.[0-9]+)?\s*", most):
+        raise BadRequest("OData-MaxVersion: answers are OData 4.0; ask for 4.0 or more", target="OData-MaxVersion")
+
+
 def _split(path: str) -> tuple[str, str]:
     """The resource, and a query that came as part of the path; decoded."""
     found = _QUERY_IN_PATH.search(path)
@@ -101,10 +107,11 @@ def _options_in_path(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _options_in_query(query: str) -> Iterator[tuple[str, str]]:
+    """The `=` may be encoded too: an option that nobody recognises would be left out, and its filter with it."""
     for option in query.split("&"):
-        name, _, value = option.partition("=")
+        name, _, value = unquote_plus(option).partition("=")
         if name:
-            yield unquote_plus(name), unquote_plus(value)
+            yield name, value
 
 
 def _options(pairs: list[tuple[str, str]]) -> dict[str, str]:

@@ -64,6 +64,13 @@ async def answer(request: DataRequest, stores: DataStores, root: str) -> dict[st
     return await _collection(cursor, entity.name, stores, root)
 
 
+async def service_document(entities: EntityStore, root: str) -> dict[str, Any]:
+    """The entities that have rows. `root` as in `answer`. Raises StorageUnavailable."""
+    names = [entity.name for entity in await entities.list() if entity.current is not None]
+    sets = [{"name": name, "kind": "EntitySet", "url": name} for name in names]
+    return {"@odata.context": f"{root}/$metadata", "value": sets}
+
+
 async def _one(
     request: DataRequest, entity: Entity, snapshot: Snapshot, stores: DataStores, root: str
 ) -> dict[str, Any]:

@@ -147,8 +147,8 @@ class RejectStore(Protocol):
     async def add(self, table: str, rejects: Sequence[Reject]) -> None:
         """Each once, whatever number of times it is added."""
 
-    def list(self, table: str) -> AsyncIterator[Reject]:
-        """By origin."""
+    def list(self, table: str, after: Origin | None = None) -> AsyncIterator[Reject]:
+        """By origin; those behind `after`."""
 
     async def count(self, table: str) -> int: ...
 

@@ -5,7 +5,7 @@ Every change of the pointer is one conditional write, so a reader sees the snaps
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -168,7 +168,7 @@ def unpin(entity: Entity) -> Entity:
 
 async def find_entity(store: EntityStore, name: str) -> Entity:
     """Raises NotFound, with the names there are."""
-    entity = await store.get(name)
+    entity = await store.get(name) if _NAME.fullmatch(name) else None
     if entity is None:
         names = [known.name for known in await store.list()]
         known = f"there are: {', '.join(names)}" if names else "there is none yet; save a workflow"
@@ -176,20 +176,29 @@ async def find_entity(store: EntityStore, name: str) -> Entity:
     return entity
 
 
-async def claim_entity(store: EntityStore, name: str, workflow: str) -> Entity:
-    """The entity for `workflow` to write, made if there is none. Raises InvalidName; Conflict if it is another's."""
+type StillWrites = Callable[[str, str], Awaitable[bool]]
+"""Whether a workflow, by name, still writes an entity: one that was deleted or edited has left it behind."""
+
+
+async def claim_entity(store: EntityStore, name: str, workflow: str, still_writes: StillWrites | None = None) -> Entity:
+    """The entity for `workflow` to write: made if there is none, taken over if its writer has left it behind.
+
+    Raises InvalidName; Conflict if it is another's.
+    """
     check_name(name)
     while True:
         entity = await store.get(name)
-        if entity is None and await store.save(Entity(name, workflow)):
-            continue
-        if entity is not None and entity.workflow.lower() != workflow.lower():
+        if entity is None:
+            await store.save(Entity(name, workflow))
+        elif entity.workflow.lower() == workflow.lower():
+            return entity
+        elif still_writes is None or await still_writes(entity.workflow, name):
             raise Conflict(
                 f"the entity {entity.name} is written by the workflow {entity.workflow}; choose another outputEntity",
                 target="outputEntity",
             )
-        if entity is not None:
-            return entity
+        else:
+            await store.save(replace(entity, workflow=workflow))
 
 
 async def change_entity(store: EntityStore, name: str, change: Callable[[Entity], Entity]) -> Entity:

@@ -1,10 +1,12 @@
-"""Blob storage through azure-storage-blob: a datastore's files, read by ranges, and values too large for a table.
+"""Blob storage through azure-storage-blob: a datastore's files, read by ranges and written in blocks, and values too
+large for a table.
 
 A module that uses it sees `UnusableOutput` and `StorageUnavailable`; the SDK's own errors end here.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -15,25 +17,27 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
+from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from shared.entities.outputs import Listed
-from shared.errors import StorageUnavailable, UnusableOutput
+from shared.errors import StorageUnavailable, UnusableOutput, WorkspaceRefused
 from shared.storage.accounts import open_account
 
 __all__ = ["BlobLargeValues", "BlobOutput", "BlobServiceClient", "connect"]
 
 _CHUNK = 4 * 1024 * 1024
 """Bytes asked for at once; the SDK holds one such chunk."""
+_BLOCK = 1024 * 1024
+"""Bytes sent at once: aiohttp sends a larger body in one go, which holds up the loop."""
 _PATIENCE: dict[str, Any] = {
     "connection_timeout": 3,
     "read_timeout": 30,
     "retry_total": 3,
     "max_chunk_get_size": _CHUNK,
     "max_single_get_size": _CHUNK,
-    # aiohttp sends a larger body in one go, which holds up the loop.
-    "max_single_put_size": 1024 * 1024,
-    "max_block_size": 1024 * 1024,
+    "max_single_put_size": _BLOCK,
+    "max_block_size": _BLOCK,
 }
 
 
@@ -49,7 +53,7 @@ def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> Bl
 
 
 class BlobOutput:
-    """The files of one container: what a datastore of the workspace is. ADLS Gen2 is read the same way."""
+    """The files of one container: what a datastore of the workspace is. ADLS Gen2 is used the same way."""
 
     def __init__(self, service: BlobServiceClient, container: str) -> None:
         self._container = service.get_container_client(container)
@@ -86,6 +90,47 @@ class BlobOutput:
         except AzureError as error:
             raise _unavailable(self._container, error) from error
 
+    async def write(self, path: str, chunks: AsyncIterator[bytes]) -> None:
+        """Make or replace the file, all of it at once after its last byte; one block of it is held, and one chunk.
+
+        Raises WorkspaceRefused (no such container), StorageUnavailable, and what `chunks` raises: then nothing changes.
+        """
+        blob = self._container.get_blob_client(path)
+        blocks: list[BlobBlock] = []
+        # Of this writing alone: blocks of two writings of one path are never mixed.
+        prefix = uuid4().hex
+        async for data in _blocks(chunks):
+            block = f"{prefix}-{len(blocks):05d}"
+            await self._put(blob.stage_block(block, data))
+            blocks.append(BlobBlock(block))
+        await self._put(blob.commit_block_list(blocks))
+
+    async def drop(self, prefix: str) -> None:
+        """Remove all files whose path begins with `prefix`. Raises StorageUnavailable."""
+        await _drop(self._container, prefix)
+
+    async def _put(self, call: Awaitable[object]) -> None:
+        try:
+            await call
+        except ResourceNotFoundError:
+            raise WorkspaceRefused(
+                f"the datastore's container {self._container.container_name} does not exist; check the datastore"
+            ) from None
+        except AzureError as error:
+            raise _unavailable(self._container, error) from error
+
+
+async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in blocks of one size, the last one smaller."""
+    data = bytearray()
+    async for chunk in chunks:
+        data += chunk
+        while len(data) >= _BLOCK:
+            yield bytes(data[:_BLOCK])
+            del data[:_BLOCK]
+    if data:
+        yield bytes(data)
+
 
 class BlobLargeValues:
     """Values in the container `bridge`, which is made when first missed."""
@@ -112,25 +157,30 @@ class BlobLargeValues:
             raise _unavailable(self._container, error) from error
 
     async def drop(self, prefix: str) -> None:
-        try:
-            async for blob in self._container.list_blobs(name_starts_with=prefix):
-                await self._delete(blob.name)
-        except ResourceNotFoundError:
-            return
-        except AzureError as error:
-            raise _unavailable(self._container, error) from error
-
-    async def _delete(self, name: str) -> None:
-        try:
-            await self._container.delete_blob(name)
-        except ResourceNotFoundError:
-            return
+        await _drop(self._container, prefix)
 
     async def _create(self) -> None:
         try:
             await self._container.create_container()
         except ResourceExistsError:
             return
+
+
+async def _drop(container: ContainerClient, prefix: str) -> None:
+    try:
+        async for blob in container.list_blobs(name_starts_with=prefix):
+            await _delete(container, blob.name)
+    except ResourceNotFoundError:
+        return
+    except AzureError as error:
+        raise _unavailable(container, error) from error
+
+
+async def _delete(container: ContainerClient, name: str) -> None:
+    try:
+        await container.delete_blob(name)
+    except ResourceNotFoundError:
+        return
 
 
 def _unavailable(container: ContainerClient, error: AzureError) -> StorageUnavailable:
@@ -143,7 +193,7 @@ def _unavailable(container: ContainerClient, error: AzureError) -> StorageUnavai
         )
         return StorageUnavailable(
             f"blob storage {refused}: give the app's identity the role Storage Blob Data Contributor on the account "
-            "(for a datastore of the workspace, Storage Blob Data Reader is enough)"
+            "(for a datastore that is only read, Storage Blob Data Reader is enough)"
         )
     answered = f"answered {status}" if status else "did not answer"
     return StorageUnavailable(

@@ -11,7 +11,11 @@ _CHUNK = 16_000
 
 
 def write_document(document: Mapping[str, Any]) -> dict[str, str]:
-    text = json_bytes(document).decode()
+    return in_columns(json_bytes(document).decode())
+
+
+def in_columns(text: str) -> dict[str, str]:
+    """`text` is JSON."""
     return {f"Document{start // _CHUNK}": text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from azure.data.tables.aio import TableServiceClient
 
-from shared.entities.rows import Reject, parse_origin
+from shared.entities.rows import Origin, Reject, parse_origin
 from shared.entities.schema import parse_schema
 from shared.entities.snapshots import Entity, Published, Snapshot
 from shared.storage.tables import Row, Table
@@ -68,8 +68,8 @@ class TableRejects:
         }
         await self._table.upsert_all(table, rows)
 
-    async def list(self, table: str) -> AsyncIterator[Reject]:
-        async for row in self._table.query(table):
+    async def list(self, table: str, after: Origin | None = None) -> AsyncIterator[Reject]:
+        async for row in self._table.query(table, after=after.text if after else None):
             yield Reject(parse_origin(row["RowKey"]), row["File"], row["Reason"], row["IsDuplicate"])
 
     async def count(self, table: str) -> int:

@@ -1,6 +1,7 @@
 """Queue storage through azure-storage-queue: sends a message, now or later. Reading is the Functions host's part."""
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 from azure.core.exceptions import (
@@ -44,9 +45,9 @@ class Queues:
         self._service = service
 
     async def send(self, queue: str, text: str, *, delay: float = 0) -> None:
-        """`delay`: seconds before anybody sees it, whole ones. Raises StorageUnavailable."""
+        """`delay`: seconds before anybody sees it; a part of one counts whole. Raises StorageUnavailable."""
         client = self._service.get_queue_client(queue)
-        visible_in = round(delay) or None
+        visible_in = ceil(delay) or None
         try:
             try:
                 await client.send_message(text, visibility_timeout=visible_in)

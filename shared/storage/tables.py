@@ -4,6 +4,7 @@ A module that uses it sees `Row`s and `StorageUnavailable`; the SDK's own errors
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import batched
@@ -24,7 +25,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from shared.errors import StorageUnavailable
 from shared.storage.accounts import open_account
 
-__all__ = ["Row", "Table", "TableServiceClient", "connect", "error_code", "unavailable"]
+__all__ = ["OTHERWISE", "Row", "Table", "TableServiceClient", "Write", "connect", "error_code", "unavailable"]
 
 type Values = Mapping[str, str | int | float | bool | datetime]
 
@@ -47,7 +48,7 @@ def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> Ta
     return open_account(
         connection,
         endpoint,
-        by_key=lambda text: TableServiceClient.from_connection_string(_spelled_out(text), **_PATIENCE),
+        by_key=lambda text: TableServiceClient.from_connection_string(spelled_out(text), **_PATIENCE),
         by_identity=lambda address: TableServiceClient(address, credential=credential(), **_PATIENCE),
         setting="BRIDGE_STORAGE__tableServiceUri",
     )
@@ -66,7 +67,7 @@ _PATIENCE: dict[str, Any] = {
 _EMULATOR_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
-def _spelled_out(connection: str) -> str:
+def spelled_out(connection: str) -> str:
     """The SDK for tables does not know `UseDevelopmentStorage=true`, which every Functions project starts with."""
     if connection.strip().rstrip(";").lower() != "usedevelopmentstorage=true":
         return connection
@@ -74,6 +75,19 @@ def _spelled_out(connection: str) -> str:
         "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
         f"AccountKey={_EMULATOR_KEY};TableEndpoint=http://127.0.0.1:10002/devstoreaccount1"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write of a transaction; of none of these three: whatever is there is written over."""
+
+    row: str
+    values: Values | None
+    """None deletes the row, which must be there."""
+    is_new: bool = False
+    """There must be no such row."""
+    etag: str | None = None
+    """The row must be as it was then."""
 
 
 class Table:
@@ -92,9 +106,28 @@ class Table:
             raise unavailable(self.name, error) from error
         return Row(entity, entity.metadata["etag"])
 
-    async def query(self, partition: str) -> AsyncIterator[Row]:
-        """The rows of one partition, in the order of their keys."""
-        found = self._client.query_entities("PartitionKey eq @partition", parameters={"partition": partition})
+    async def query(
+        self,
+        partition: str,
+        *,
+        keys: tuple[str, str] | None = None,
+        after: str | None = None,
+        where: Mapping[str, str] | None = None,
+        page: int | None = None,
+    ) -> AsyncIterator[Row]:
+        """The rows of one partition, in the order of their keys; `keys`: from the first up to the second, which is not
+        included; `after`: behind this one; `where`: columns and their values; `page`: rows asked for at once."""
+        conditions, parameters = ["PartitionKey eq @partition"], {"partition": partition}
+        if keys is not None:
+            conditions += ["RowKey ge @low", "RowKey lt @high"]
+            parameters |= {"low": keys[0], "high": keys[1]}
+        if after is not None:
+            conditions.append("RowKey gt @after")
+            parameters["after"] = after
+        for name, value in (where or {}).items():
+            conditions.append(f"{name} eq @{name}")
+            parameters[name] = value
+        found = self._client.query_entities(" and ".join(conditions), parameters=parameters, results_per_page=page)
         try:
             async for entity in found:
                 yield Row(entity, entity.metadata["etag"])
@@ -105,12 +138,7 @@ class Table:
 
     async def insert(self, partition: str, row: str, values: Values) -> bool:
         """Write a new row; False if there is one."""
-        entity = _entity(partition, row, values)
-        try:
-            await self._making_table(lambda: self._client.create_entity(entity))
-        except ResourceExistsError:
-            return False
-        return True
+        return await self._inserted(_entity(partition, row, values)) is not None
 
     async def upsert(self, partition: str, row: str, values: Values) -> None:
         entity = _entity(partition, row, values)
@@ -118,16 +146,12 @@ class Table:
 
     async def replace(self, partition: str, row: str, values: Values, etag: str) -> bool:
         """Write over a row; False if it has changed since `etag`, or is gone."""
+        return await self._replaced(_entity(partition, row, values), etag) is not None
+
+    async def swap(self, partition: str, row: str, values: Values, etag: str) -> str | None:
+        """Write over a row as it was at `etag`, or a new one where that is empty; its new etag, None if it is not so."""
         entity = _entity(partition, row, values)
-        try:
-            await self._client.update_entity(
-                entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
-            )
-        except (ResourceModifiedError, ResourceNotFoundError):
-            return False
-        except AzureError as error:
-            raise unavailable(self.name, error) from error
-        return True
+        return await (self._replaced(entity, etag) if etag else self._inserted(entity))
 
     async def delete(self, partition: str, row: str, etag: str | None = None) -> bool:
         """Remove a row; False if it has changed since `etag`. What is not there is removed already."""
@@ -140,6 +164,19 @@ class Table:
             return True
         except AzureError as error:
             raise unavailable(self.name, error) from error
+        return True
+
+    async def transact(self, partition: str, writes: Sequence[Write]) -> bool:
+        """All of `writes` (at most 100) or none; False if one of them found other than it expects."""
+        operations = [_operation(partition, write) for write in writes]
+        try:
+            await self._making_table(partial(self._client.submit_transaction, operations))
+        except ResourceExistsError:
+            return False
+        except StorageUnavailable as error:
+            if error_code(error.__cause__) in OTHERWISE:
+                return False
+            raise
         return True
 
     async def upsert_all(self, partition: str, rows: Mapping[str, Values]) -> None:
@@ -159,16 +196,34 @@ class Table:
             except AzureError as error:
                 raise unavailable(self.name, error) from error
 
-    async def _making_table(self, write: Callable[[], Awaitable[object]]) -> None:
+    async def _inserted(self, entity: dict[str, Any]) -> str | None:
+        try:
+            written = await self._making_table(lambda: self._client.create_entity(entity))
+        except ResourceExistsError:
+            return None
+        return str(written["etag"])
+
+    async def _replaced(self, entity: dict[str, Any], etag: str) -> str | None:
+        try:
+            written = await self._client.update_entity(
+                entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return None
+        except AzureError as error:
+            raise unavailable(self.name, error) from error
+        return str(written["etag"])
+
+    async def _making_table[T](self, write: Callable[[], Awaitable[T]]) -> T:
         """The first write of a new account finds no table: make it, then write."""
         try:
             try:
-                await write()
+                return await write()
             except HttpResponseError as error:
                 if error.status_code != 404:  # a transaction's is no ResourceNotFoundError
                     raise
                 await self._create()
-                await write()
+                return await write()
         except ResourceExistsError:
             raise
         except AzureError as error:
@@ -185,7 +240,24 @@ def _entity(partition: str, row: str, values: Values) -> dict[str, Any]:
     return {"PartitionKey": partition, "RowKey": row, "V": VERSION, **values}
 
 
-def error_code(error: AzureError) -> str:
+OTHERWISE = ("EntityAlreadyExists", "UpdateConditionNotSatisfied", "ResourceNotFound", "EntityNotFound")
+"""What a write answers that found other than it expects."""
+
+
+def _operation(partition: str, write: Write) -> tuple[Any, ...]:
+    condition: dict[str, Any] = {}
+    if write.etag is not None:
+        condition = {"etag": write.etag, "match_condition": MatchConditions.IfNotModified}
+    if write.values is None:
+        return "delete", {"PartitionKey": partition, "RowKey": write.row}, condition
+    entity = _entity(partition, write.row, write.values)
+    if write.is_new:
+        return "create", entity
+    mode = {"mode": UpdateMode.REPLACE}
+    return ("update", entity, mode | condition) if condition else ("upsert", entity, mode)
+
+
+def error_code(error: BaseException | None) -> str:
     """Table storage's own word for what is wrong, which the SDK adds to most of its errors; empty without it."""
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code) or "")

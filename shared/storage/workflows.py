@@ -31,6 +31,7 @@ def _columns(workflow: StoredWorkflow) -> dict[str, str | datetime]:
         "Missing": json.dumps(list(workflow.missing)),
         "ETag": workflow.etag,
         "UpdatedAt": workflow.updated_at,
+        "ScheduledAt": workflow.schedule_since,
         **write_document(workflow.document),
     }
 
@@ -43,6 +44,11 @@ def _read(row: Row) -> StoredWorkflow:
         pipeline_version=row["PipelineVersion"],
         missing=json.loads(row["Missing"]),
         etag=row["ETag"],
-        updated_at=datetime.fromisoformat(str(row["UpdatedAt"])).astimezone(UTC),
+        updated_at=_moment(row["UpdatedAt"]),
         version=row.etag,
+        scheduled_at=_moment(row["ScheduledAt"]) if "ScheduledAt" in row else None,
     )
+
+
+def _moment(value: object) -> datetime:
+    return datetime.fromisoformat(str(value)).astimezone(UTC)

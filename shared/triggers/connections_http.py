@@ -56,7 +56,7 @@ async def delete_connection(req: func.HttpRequest) -> func.HttpResponse:
 async def list_pipelines(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     connection = await services.connections.get(req.route_params["connection"])
-    found = await pipelines_of(services.workspaces, WorkspaceId.parse(connection.workspace))
+    found = await pipelines_of(services.readers(connection.tenant), WorkspaceId.parse(connection.workspace))
     return json_response({"value": [choice.render() for choice in found]})
 
 
@@ -65,5 +65,5 @@ async def list_pipelines(req: func.HttpRequest) -> func.HttpResponse:
 async def list_datastores(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     connection = await services.connections.get(req.route_params["connection"])
-    found = await output_datastores(services.workspaces, WorkspaceId.parse(connection.workspace))
+    found = await output_datastores(services.readers(connection.tenant), WorkspaceId.parse(connection.workspace))
     return json_response({"value": [render_datastore(store) for store in found]})

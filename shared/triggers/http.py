@@ -11,7 +11,8 @@ import azure.functions as func
 
 from shared.app import Services, get_services
 from shared.conditions import Conditions
-from shared.errors import BadRequest, BridgeError, ErrorDetail, PayloadTooLarge, UnsupportedApiVersion
+from shared.errors import BadRequest, BridgeError, ErrorDetail, PayloadTooLarge, Unauthorized, UnsupportedApiVersion
+from shared.logs import place_of
 from shared.skills.addresses import is_loopback_url
 from shared.wire import answer_bytes
 
@@ -43,7 +44,7 @@ def answers(handler: Handler) -> Handler:
                 handler.__name__,
                 request,
                 type(error).__name__,
-                _place(error),
+                place_of(error),
             )
             response = _error_response(
                 BridgeError(f"something failed in this app that should not; its log has the request {request}")
@@ -75,14 +76,6 @@ def request_id(req: func.HttpRequest) -> str:
     return _UNPRINTABLE.sub("", given)[:_LONGEST_REQUEST_ID] or uuid4().hex
 
 
-def _place(error: BaseException) -> str:
-    """Where it was raised: file and line, no values."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}" if traceback else "unknown"
-
-
 def _error_response(error: BridgeError) -> func.HttpResponse:
     body: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.target is not None:
@@ -92,6 +85,8 @@ def _error_response(error: BridgeError) -> func.HttpResponse:
     headers = {"x-ms-error-code": error.code}
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = error.challenge
     return json_response({"error": body}, error.status, headers)
 
 

@@ -1,10 +1,16 @@
 """The routes under `/api/workflows`."""
 
+from typing import Any
+
 import azure.functions as func
 
-from shared.errors import BadRequest, NotSupported
+from shared.errors import BadRequest, Conflict
 from shared.triggers.http import answers, conditions, get_services, json_response, read_body
+from shared.triggers.runs_http import accepted, when_active
 from shared.wire import read_json
+from shared.workflows.catalog import StoredWorkflow
+from shared.workflows.messages import WhenActive
+from shared.workflows.runs import Trigger, TriggerKind
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -16,8 +22,7 @@ _WORKFLOW = "api/workflows/{workflow}"
 @answers
 async def list_workflows(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
-    now = services.now()
-    return json_response({"value": [workflow.render(now) for workflow in await services.workflows.list()]})
+    return json_response({"value": await services.views.render_all(await services.workflows.list())})
 
 
 @blueprint.route(route=_WORKFLOW, methods=["PUT"])
@@ -25,17 +30,23 @@ async def list_workflows(req: func.HttpRequest) -> func.HttpResponse:
 async def put_workflow(req: func.HttpRequest) -> func.HttpResponse:
     services, name = get_services(), req.route_params["workflow"]
     body, now = read_json(read_body(req, services)), services.now()
-    if _asks(req, "run"):
-        raise NotSupported(
-            "run=true: this version reviews and saves workflows, and does not run them yet", target="run"
-        )
+    # All that is asked is read before anything is saved. A run that is active began with what was saved before.
+    does_run, active = _asks(req, "run"), when_active(req, WhenActive.QUEUE)
     if _asks(req, "dryRun"):
         review = await services.workflows.review(name, body, now)
         missing = list(review.mapping.missing)
         shown = {"workflow": {"name": name, **review.document}, "pipelineVersion": review.pipeline.version}
         return json_response({**shown, "ready": not missing, "missing": missing, "job": review.job(name)})
     workflow, is_new = await services.workflows.put(name, body, conditions(req), now)
-    return json_response(workflow.render(now), 201 if is_new else 200, {"ETag": workflow.etag})
+    if not does_run:
+        return json_response(await _rendered(workflow), 201 if is_new else 200, {"ETag": workflow.etag})
+    try:
+        begun = await services.refreshes.begin(workflow, Trigger(TriggerKind.SAVE), active)
+    except Conflict as conflict:
+        raise Conflict(f"saved, but not run: {conflict.message}", target=conflict.target) from conflict
+    response = accepted(req, services, begun.run, await _rendered(workflow))
+    response.headers["ETag"] = workflow.etag
+    return response
 
 
 @blueprint.route(route=_WORKFLOW, methods=["PATCH"])
@@ -44,7 +55,7 @@ async def patch_workflow(req: func.HttpRequest) -> func.HttpResponse:
     services, now = get_services(), get_services().now()
     body = read_json(read_body(req, services))
     workflow = await services.workflows.patch(req.route_params["workflow"], body, conditions(req), now)
-    return json_response(workflow.render(now), headers={"ETag": workflow.etag})
+    return json_response(await _rendered(workflow), headers={"ETag": workflow.etag})
 
 
 @blueprint.route(route=_WORKFLOW, methods=["GET"])
@@ -52,14 +63,21 @@ async def patch_workflow(req: func.HttpRequest) -> func.HttpResponse:
 async def get_workflow(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     workflow = await services.workflows.get(req.route_params["workflow"])
-    return json_response(workflow.render(services.now()), headers={"ETag": workflow.etag})
+    return json_response(await _rendered(workflow), headers={"ETag": workflow.etag})
 
 
 @blueprint.route(route=_WORKFLOW, methods=["DELETE"])
 @answers
 async def delete_workflow(req: func.HttpRequest) -> func.HttpResponse:
-    await get_services().workflows.delete(req.route_params["workflow"], conditions(req))
+    services = get_services()
+    workflow = await services.workflows.get(req.route_params["workflow"])
+    await services.workflows.delete(workflow.name, conditions(req))
+    await services.runs.cancel_all(workflow.name)
     return func.HttpResponse(status_code=204)
+
+
+async def _rendered(workflow: StoredWorkflow) -> dict[str, Any]:
+    return (await get_services().views.render_all([workflow]))[0]
 
 
 def _asks(req: func.HttpRequest, option: str) -> bool:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import NotFound
-from shared.workflows.definition import Provider
+from shared.workflows.definition import Provider, WorkflowDefinition
 from shared.workflows.mapping import OUTPUT_DATASTORES
 from shared.workflows.pipelines import Pipeline, PipelineInput, read_pipeline
 from shared.workflows.workspaces import BatchDeployment, Datastore, WorkspaceId, WorkspaceReader
+
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,40 @@ async def batch_choice(reader: WorkspaceReader, workspace: WorkspaceId, endpoint
     raise NotFound(
         f"the workspace {workspace.name} has no batch endpoint {endpoint!r} with a pipeline; {known}", target="pipeline"
     )
+
+
+async def chosen_pipeline(
+    reader: WorkspaceReader, workspace: WorkspaceId, definition: WorkflowDefinition, kept: str | None
+) -> Pipeline:
+    """The pipeline that a workflow names; `kept` is the version that a bare name had. Raises NotFound, with the names
+    there are."""
+    if definition.provider is Provider.BATCH_ENDPOINT:
+        return await batch_choice(reader, workspace, definition.pipeline)
+    name, version = _split(definition.pipeline)
+    if (version is None and kept is None) or version == "latest":
+        components = await reader.components(workspace)
+        found = next((component for component in components if component.name == name), None)
+    else:
+        found = await reader.component(workspace, name, version or kept or "")
+    pipeline = read_pipeline(found) if found is not None else None
+    if pipeline is None:
+        raise await _unknown_pipeline(reader, workspace, definition.pipeline)
+    return pipeline
+
+
+def _split(pipeline: str) -> tuple[str, str | None]:
+    """`name`, `name:3` and `name@latest` as name and version."""
+    if pipeline.endswith("@latest"):
+        return pipeline.removesuffix("@latest"), "latest"
+    name, _, version = pipeline.partition(":")
+    return name, version or None
+
+
+async def _unknown_pipeline(reader: WorkspaceReader, workspace: WorkspaceId, asked: str) -> NotFound:
+    pipelines = [read_pipeline(component) for component in await reader.components(workspace)]
+    names = sorted(pipeline.name for pipeline in pipelines if pipeline is not None)[:_MOST_NAMED]
+    known = f"there are: {', '.join(names)}" if names else "it has none"
+    return NotFound(f"the workspace {workspace.name} has no pipeline {asked!r}; {known}", target="pipeline")
 
 
 async def output_datastores(reader: WorkspaceReader, workspace: WorkspaceId) -> Sequence[Datastore]:

@@ -5,22 +5,23 @@ A workflow without all its required data is a draft: it is saved, says what is m
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from shared.conditions import Conditions, etag_of
 from shared.documents import combined, without_nulls
+from shared.entities.exporting import export_path
 from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, StorageUnavailable
-from shared.workflows.browsing import batch_choice
+from shared.workflows.browsing import chosen_pipeline
 from shared.workflows.connections import Connection
 from shared.workflows.definition import READ_ONLY, Provider, WorkflowDefinition, merged, parse_workflow
-from shared.workflows.job_body import batch_job, component_job, run_places
+from shared.workflows.job_body import batch_job, component_job, export_folder, run_places
 from shared.workflows.mapping import Mapping as PipelineMapping
 from shared.workflows.mapping import map_workflow
-from shared.workflows.pipelines import Pipeline, read_pipeline
+from shared.workflows.pipelines import Pipeline
 from shared.workflows.schedules import Schedule
-from shared.workflows.workspaces import WorkspaceId, WorkspaceReader
+from shared.workflows.workspaces import Readers, WorkspaceId
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _RUN = "{run}"
@@ -48,6 +49,21 @@ class StoredWorkflow:
     updated_at: datetime
     version: str = ""
     """The store's mark for a conditional write."""
+    scheduled_at: datetime | None = None
+    """When it began to run by its present timetable, or ceased to have one; None where that was not kept."""
+
+    @property
+    def timetable(self) -> tuple[str, str] | None:
+        """The cron and zone that it runs by; None for a draft, without a schedule and while that is off."""
+        schedule = self.document.get("schedule")
+        if self.missing or schedule is None or not schedule.get("enabled", True):
+            return None
+        return str(schedule.get("cron")), str(schedule.get("timeZone", "UTC"))
+
+    @property
+    def schedule_since(self) -> datetime:
+        """Slots up to this moment are none of its present timetable."""
+        return self.scheduled_at or self.updated_at
 
     @property
     def entity(self) -> str:
@@ -95,12 +111,7 @@ class Review:
         """The exact body that would start it; None while required data is missing."""
         if self.mapping.missing or self.mapping.place is None:
             return None
-        exported = {
-            item: f"azureml://datastores/{self.definition.output_datastore}/paths/{self.definition.output_path}/{_RUN}/in/{item}/"
-            for item, data in self.definition.required_data.items()
-            if data.entity is not None
-        }
-        places = run_places(self.definition, self.mapping.place, _RUN, exported)
+        places = run_places(self.definition, self.mapping.place, _RUN, self._exports())
         if self.definition.provider is Provider.COMPONENT:
             return component_job(self.definition, self.pipeline, self.mapping.place, places, workflow=name, run=_RUN)
         return batch_job(
@@ -112,14 +123,25 @@ class Review:
             run=_RUN,
         )
 
+    def _exports(self) -> dict[str, str]:
+        """By input: where the entity for it will lie."""
+        return {
+            name: f"azureml://datastores/{self.definition.output_datastore}/paths/"
+            + export_path(
+                export_folder(self.definition, _RUN, name), form=data.format, kind=self.pipeline.data_kind(name)
+            )
+            for name, data in self.definition.required_data.items()
+            if data.entity is not None
+        }
+
 
 class WorkflowCatalog:
     """What the routes under `/api/workflows` do, but for running."""
 
-    def __init__(self, store: WorkflowStore, connections: Connections, workspaces: WorkspaceReader) -> None:
+    def __init__(self, store: WorkflowStore, connections: Connections, readers: Readers) -> None:
         self._store = store
         self._connections = connections
-        self._workspaces = workspaces
+        self._readers = readers
 
     async def get(self, name: str) -> StoredWorkflow:
         """Raises NotFound, with the names there are."""
@@ -133,6 +155,11 @@ class WorkflowCatalog:
     async def list(self) -> Sequence[StoredWorkflow]:
         return await self._store.list()
 
+    async def writer(self, entity: str) -> str | None:
+        """The workflow that writes an entity, None without one."""
+        writers = [workflow.name for workflow in await self._store.list() if workflow.entity.lower() == entity.lower()]
+        return writers[0] if writers else None
+
     async def review(self, name: str, body: object, now: datetime) -> Review:
         """Check a document against its connection, pipeline, datastores and the other workflows, and save nothing.
 
@@ -144,9 +171,10 @@ class WorkflowCatalog:
         document = _stored_document(body)
         _check_schedule(document, now)
         connection = await self._connections(definition.connection)
-        workspace = WorkspaceId.parse(connection.workspace)
-        pipeline = await self._pipeline(definition, workspace, _kept_version(body, current))
-        mapping = map_workflow(definition, pipeline, await self._workspaces.datastores(workspace), workspace)
+        workspace, reader = WorkspaceId.parse(connection.workspace), self._readers(connection.tenant)
+        kept = _kept_version(body, current)
+        pipeline = await chosen_pipeline(reader, workspace, definition, kept)
+        mapping = map_workflow(definition, pipeline, await reader.datastores(workspace), workspace)
         if mapping.faults:
             raise combined(list(mapping.faults), "the workflow", InvalidDefinition)
         await self._check_entity(name, definition.output_entity)
@@ -158,7 +186,7 @@ class WorkflowCatalog:
         for _ in range(_MOST_RACES):
             current = await self._store.get(name)
             conditions.check(current.etag if current else None)
-            workflow = _workflow(current.name if current else name, review, now)
+            workflow = _scheduled(_workflow(current.name if current else name, review, now), current)
             if await self._store.save(workflow, replaces=current):
                 return workflow, current is None
         raise _busy(name)
@@ -182,26 +210,6 @@ class WorkflowCatalog:
             if await self._store.delete(current):
                 return
         raise _busy(name)
-
-    async def _pipeline(self, definition: WorkflowDefinition, workspace: WorkspaceId, kept: str | None) -> Pipeline:
-        if definition.provider is Provider.BATCH_ENDPOINT:
-            return await batch_choice(self._workspaces, workspace, definition.pipeline)
-        name, version = _split(definition.pipeline)
-        if (version is None and kept is None) or version == "latest":
-            components = await self._workspaces.components(workspace)
-            found = next((component for component in components if component.name == name), None)
-        else:
-            found = await self._workspaces.component(workspace, name, version or kept or "")
-        pipeline = read_pipeline(found) if found is not None else None
-        if pipeline is None:
-            raise await self._unknown_pipeline(definition.pipeline, workspace)
-        return pipeline
-
-    async def _unknown_pipeline(self, asked: str, workspace: WorkspaceId) -> NotFound:
-        pipelines = [read_pipeline(component) for component in await self._workspaces.components(workspace)]
-        names = sorted(pipeline.name for pipeline in pipelines if pipeline is not None)[:_MOST_NAMED]
-        known = f"there are: {', '.join(names)}" if names else "it has none"
-        return NotFound(f"the workspace {workspace.name} has no pipeline {asked!r}; {known}", target="pipeline")
 
     async def _check_entity(self, name: str, entity: str) -> None:
         """An entity is written by one workflow. A run claims it for good; this tells it when it is saved."""
@@ -252,19 +260,17 @@ def _kept_version(body: object, current: StoredWorkflow | None) -> str | None:
     return current.pipeline_version if same else None
 
 
-def _split(pipeline: str) -> tuple[str, str | None]:
-    """`name`, `name:3` and `name@latest` as name and version."""
-    if pipeline.endswith("@latest"):
-        return pipeline.removesuffix("@latest"), "latest"
-    name, _, version = pipeline.partition(":")
-    return name, version or None
-
-
 def _workflow(name: str, review: Review, now: datetime) -> StoredWorkflow:
     written = [name, sorted(review.document.items()), review.pipeline.id]
     etag = etag_of(written)
     pipeline = review.pipeline
     return StoredWorkflow(name, review.document, pipeline.id, pipeline.version, review.mapping.missing, etag, now)
+
+
+def _scheduled(workflow: StoredWorkflow, current: StoredWorkflow | None) -> StoredWorkflow:
+    """An edit of anything else must not lose a slot that is due; a new timetable has no slot before it was saved."""
+    kept = current is not None and current.timetable == workflow.timetable
+    return replace(workflow, scheduled_at=current.schedule_since if kept and current else workflow.updated_at)
 
 
 def _busy(name: str) -> StorageUnavailable:

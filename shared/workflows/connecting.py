@@ -1,7 +1,7 @@
 """Saving a connection: its consent, its workspace, its tenant, and the rights that a workflow will need there."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +13,7 @@ from shared.documents import Document, read_document
 from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, StorageUnavailable, WorkspaceForbidden
 from shared.workflows.connections import CONSENT_VERSION, Connection, Consent
 from shared.workflows.permissions import ROLE, cure, missing
-from shared.workflows.workspaces import Workspace, WorkspaceId, WorkspaceReader
+from shared.workflows.workspaces import Readers, Workspace, WorkspaceId, WorkspaceReader
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _TENANT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -50,13 +50,29 @@ class Usage(Protocol):
     async def workflows_of(self, connection: str) -> Sequence[str]: ...
 
 
+class RunsUnderWay(Protocol):
+    """Tells which runs move, and so ask a workspace."""
+
+    async def active_over(self, connection: str) -> Sequence[str]: ...
+
+
 class ConnectionCatalog:
     """What the routes under `/api/connections` do."""
 
-    def __init__(self, store: ConnectionStore, workspaces: WorkspaceReader, usage: Usage, *, identity: str) -> None:
+    def __init__(
+        self,
+        store: ConnectionStore,
+        readers: Readers,
+        usage: Usage,
+        runs: RunsUnderWay,
+        *,
+        identity: Callable[[str], str],
+    ) -> None:
+        """`identity`: how a command names this app's identity in a tenant."""
         self._store = store
-        self._workspaces = workspaces
+        self._readers = readers
         self._usage = usage
+        self._runs = runs
         self._identity = identity
 
     async def get(self, name: str) -> Connection:
@@ -98,8 +114,9 @@ class ConnectionCatalog:
             )
         if not _TENANT.fullmatch(document.tenant):
             raise InvalidDefinition("tenant: is the tenant's id, a GUID", target="tenant")
+        reader = self._readers(document.tenant)
         try:
-            workspace = await self._workspaces.workspace(WorkspaceId.parse(document.workspace))
+            workspace = await reader.workspace(WorkspaceId.parse(document.workspace))
         except ValueError as error:
             raise InvalidDefinition(f"workspace: {error}", target="workspace") from error
         self._check_tenant(document.tenant, workspace)
@@ -109,24 +126,24 @@ class ConnectionCatalog:
                 "(az ml workspace update --set v1_legacy_mode=false)",
                 target="workspace",
             )
-        await self._check_rights(workspace)
+        await self._check_rights(reader, workspace)
         return workspace
 
     def _check_tenant(self, tenant: str, workspace: Workspace) -> None:
         if tenant.lower() != workspace.tenant.lower():
             raise InvalidDefinition(f"tenant: the workspace belongs to the tenant {workspace.tenant}", target="tenant")
 
-    async def _check_rights(self, workspace: Workspace) -> None:
-        lacking = missing(await self._workspaces.permissions(workspace.id))
+    async def _check_rights(self, reader: WorkspaceReader, workspace: Workspace) -> None:
+        lacking = missing(await reader.permissions(workspace.id))
         if lacking:
             raise WorkspaceForbidden(
                 f"the connection was not saved: this app's identity lacks {', '.join(lacking)} on the workspace "
-                f"{workspace.id.name}; the role {ROLE} has it: {cure(workspace.id, self._identity)}",
+                f"{workspace.id.name}; the role {ROLE} has it: {cure(workspace.id, self._identity(workspace.tenant))}",
                 target="workspace",
             )
 
     async def delete(self, name: str, conditions: Conditions) -> None:
-        """Raises NotFound, Conflict (while a workflow uses it), PreconditionFailed."""
+        """Raises NotFound, Conflict (while a workflow uses it, or a run), PreconditionFailed."""
         for _ in range(_MOST_RACES):
             current = await self.get(name)
             conditions.check(current.etag)
@@ -135,6 +152,13 @@ class ConnectionCatalog:
                 raise Conflict(
                     f"the connection {current.name} is used by {', '.join(users[:_MOST_NAMED])}; delete these workflows, "
                     "or give them another connection"
+                )
+            # A workflow may be gone, or have another connection now, and its job still run.
+            runs = await self._runs.active_over(current.name)
+            if runs:
+                raise Conflict(
+                    f"the connection {current.name} is used by {', '.join(runs[:_MOST_NAMED])}, which has not ended; "
+                    "wait for it, or cancel it"
                 )
             if await self._store.delete(current):
                 return

@@ -41,6 +41,11 @@ def run_places(definition: WorkflowDefinition, place: OutputPlace, run: str, exp
     return RunPlaces(definition.output_datastore, path.lstrip("/"), exported)
 
 
+def export_folder(definition: WorkflowDefinition, run: str, name: str) -> str:
+    """Where the entity for an input lies, in the output's datastore: beside the run's output, never in it."""
+    return f"{definition.output_path}/in/{run}/{name}"
+
+
 def component_job(
     definition: WorkflowDefinition,
     pipeline: Pipeline,

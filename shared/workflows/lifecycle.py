@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
-from shared.workflows.runs import ImportProgress, Retrying, Run, RunError, RunJob, RunStatus
+from shared.workflows.runs import ImportProgress, Retrying, Run, RunError, RunJob, RunOutput, RunStatus
 
 RETRY_FIRST = timedelta(seconds=5)
 RETRY_CAP = timedelta(minutes=5)
@@ -26,18 +27,55 @@ HELD_FOR = timedelta(days=7)
 class Step(Enum):
     """What brings a run on."""
 
+    BEGIN = "begin"
+    """When its turn has come."""
+    REUSE_JOB = "reuse job"
     EXPORT = "export"
+    PREPARE_JOB = "prepare job"
+    """Say which job is about to be sent; saved before it is."""
     SUBMIT = "submit"
     WATCH_JOB = "watch job"
     CANCEL_JOB = "cancel job"
     PLAN_IMPORT = "plan import"
+    SEND_PARTS = "send parts"
     WATCH_PARTS = "watch parts"
     PUBLISH = "publish"
     NONE = "none"
     """Nothing, or not yet."""
 
 
+LONG_STEPS = frozenset({Step.EXPORT, Step.PLAN_IMPORT})
+"""As long as the data is large: nobody else begins them while somebody is at them."""
+
+
 # What the edges saw.
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Its turn has come. The workflow is taken as it is at this moment."""
+
+    definition: dict[str, Any]
+    pipeline_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """Somebody is at a long step until then, or will have said so again."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """Nobody is at a long step any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """When the next look is due, if nothing happens before."""
+
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +89,7 @@ class Submitting:
     """A job is about to be sent; saved before it is."""
 
     pipeline_id: str
+    output: RunOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +97,11 @@ class JobSeen:
     """The job as it is now. Of a failed one the reason is still to be fetched: it comes as `JobFailed`."""
 
     job: RunJob
+
+
+@dataclass(frozen=True, slots=True)
+class NeverSent:
+    """Nobody knows a job that should be canceled, long after it could have been sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +116,13 @@ class JobFailed:
 class ImportPlanned:
     snapshot: str
     parts: int
+    plan: str
+    """Where the plan lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartsSent:
+    """Those that are not done were sent, or sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +140,13 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Published:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRefused:
+    """A rollback came first: the run is held."""
+
+    reasons: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +187,21 @@ class TimePassed:
 
 
 type Fact = (
-    Exported
+    Began
+    | Working
+    | Rested
+    | LookAgain
+    | Exported
     | Submitting
     | JobSeen
+    | NeverSent
     | JobFailed
     | ImportPlanned
+    | PartsSent
     | PartsSeen
     | Judged
     | Published
+    | PublishRefused
     | CancelRequested
     | Discarded
     | PublishRequested
@@ -155,21 +220,33 @@ def next_step(run: Run, now: datetime, *, exports: Sequence[str] = ()) -> Step:
     """What to do for `run` at `now`; `exports` are the inputs that take one of our entities."""
     if run.retrying is not None and now < run.retrying.next_at:
         return Step.NONE
+    if run.working_until is not None and now < run.working_until:
+        return Step.NONE
     match run.status:
         case RunStatus.QUEUED | RunStatus.RUNNING if run.cancel_requested_at is not None:
             return Step.CANCEL_JOB
+        case RunStatus.QUEUED if run.began_at is None:
+            return Step.BEGIN
+        case RunStatus.QUEUED if run.source is not None:
+            return Step.REUSE_JOB
         case RunStatus.QUEUED if any(name not in run.exported for name in exports):
             return Step.EXPORT
         case RunStatus.QUEUED:
-            return Step.SUBMIT
+            return Step.SUBMIT if run.submitting else Step.PREPARE_JOB
         case RunStatus.RUNNING:
             return Step.WATCH_JOB
         case RunStatus.IMPORTING:
-            return Step.PLAN_IMPORT if run.snapshot is None else Step.WATCH_PARTS
+            return _import_step(run)
         case RunStatus.PUBLISHING:
             return Step.PUBLISH
         case _:
             return Step.NONE
+
+
+def _import_step(run: Run) -> Step:
+    if run.snapshot is None:
+        return Step.PLAN_IMPORT
+    return Step.SEND_PARTS if run.sent_at is None else Step.WATCH_PARTS
 
 
 def apply(run: Run, fact: Fact, now: datetime) -> Run:
@@ -178,6 +255,24 @@ def apply(run: Run, fact: Fact, now: datetime) -> Run:
         return run
     moved = _APPLY[type(fact)](run, fact, now)
     return moved if moved is run else replace(moved, updated_at=now)
+
+
+def _began(run: Run, fact: Began, now: datetime) -> Run:
+    if run.status is not RunStatus.QUEUED or run.began_at is not None:
+        return run
+    return replace(run, began_at=now, definition=fact.definition, pipeline_version=fact.pipeline_version, retrying=None)
+
+
+def _working(run: Run, fact: Working, now: datetime) -> Run:
+    return replace(run, working_until=fact.until) if run.status.is_active else run
+
+
+def _rested(run: Run, fact: Rested, now: datetime) -> Run:
+    return replace(run, working_until=None) if run.working_until is not None else run
+
+
+def _look_again(run: Run, fact: LookAgain, now: datetime) -> Run:
+    return replace(run, wake_at=fact.at)
 
 
 def _exported(run: Run, fact: Exported, now: datetime) -> Run:
@@ -190,7 +285,7 @@ def _submitting(run: Run, fact: Submitting, now: datetime) -> Run:
     """The first stays: what is sent again is the same job of the same version."""
     if run.status is not RunStatus.QUEUED or run.submitting:
         return run
-    return replace(run, submitting=True, pipeline_id=fact.pipeline_id, submitted_at=now)
+    return replace(run, submitting=True, pipeline_id=fact.pipeline_id, output=fact.output, submitted_at=now)
 
 
 def _job_seen(run: Run, fact: JobSeen, now: datetime) -> Run:
@@ -227,10 +322,22 @@ def _job_failed(run: Run, fact: JobFailed, now: datetime) -> Run:
     return _ended_by_cancel(run, now) if run.cancel_requested_at is not None else _fail(run, fact.error, now)
 
 
+def _never_sent(run: Run, fact: NeverSent, now: datetime) -> Run:
+    is_late = run.cancel_requested_at is None or run.job is not None or run.status not in _BEFORE_IMPORT
+    return run if is_late else _ended_by_cancel(run, now, "on request; no job had been sent")
+
+
 def _import_planned(run: Run, fact: ImportPlanned, now: datetime) -> Run:
     if run.status is not RunStatus.IMPORTING or run.snapshot is not None:
         return run
-    return replace(run, snapshot=fact.snapshot, imported=ImportProgress(parts=fact.parts), retrying=None)
+    progress = ImportProgress(parts=fact.parts)
+    return replace(run, snapshot=fact.snapshot, plan=fact.plan, imported=progress, retrying=None)
+
+
+def _parts_sent(run: Run, fact: PartsSent, now: datetime) -> Run:
+    if run.status is not RunStatus.IMPORTING or run.snapshot is None:
+        return run
+    return replace(run, sent_at=now, retrying=None)
 
 
 def _parts_seen(run: Run, fact: PartsSeen, now: datetime) -> Run:
@@ -245,9 +352,11 @@ def _parts_seen(run: Run, fact: PartsSeen, now: datetime) -> Run:
 def _judged(run: Run, fact: Judged, now: datetime) -> Run:
     if run.status is not RunStatus.IMPORTING or not _is_imported(run):
         return run
-    if fact.reasons:
-        return replace(run.with_status(RunStatus.HELD, now, "; ".join(fact.reasons)), held_for=tuple(fact.reasons))
-    return run.with_status(RunStatus.PUBLISHING, now)
+    return _hold(run, fact.reasons, now) if fact.reasons else run.with_status(RunStatus.PUBLISHING, now)
+
+
+def _hold(run: Run, reasons: Sequence[str], now: datetime) -> Run:
+    return replace(run.with_status(RunStatus.HELD, now, "; ".join(reasons)), held_for=tuple(reasons))
 
 
 def _is_imported(run: Run) -> bool:
@@ -256,6 +365,10 @@ def _is_imported(run: Run) -> bool:
 
 def _published(run: Run, fact: Published, now: datetime) -> Run:
     return run.with_status(RunStatus.SUCCEEDED, now) if run.status is RunStatus.PUBLISHING else run
+
+
+def _publish_refused(run: Run, fact: PublishRefused, now: datetime) -> Run:
+    return _hold(run, fact.reasons, now) if run.status is RunStatus.PUBLISHING else run
 
 
 def _cancel_requested(run: Run, fact: CancelRequested, now: datetime) -> Run:
@@ -273,7 +386,9 @@ def _discarded(run: Run, fact: Discarded, now: datetime) -> Run:
 
 
 def _publish_requested(run: Run, fact: PublishRequested, now: datetime) -> Run:
-    return run.with_status(RunStatus.PUBLISHING, now, "on request") if run.status is RunStatus.HELD else run
+    if run.status is not RunStatus.HELD:
+        return run
+    return replace(run.with_status(RunStatus.PUBLISHING, now, "on request"), by_hand=True)
 
 
 def _failed(run: Run, fact: Failed, now: datetime) -> Run:
@@ -307,7 +422,7 @@ def _time_passed(run: Run, fact: TimePassed, now: datetime) -> Run:
     if run.cancel_requested_at is not None:
         return _end_cancellation(run, run.cancel_requested_at, now)
     match run.status:
-        case RunStatus.QUEUED | RunStatus.RUNNING if now - run.created_at >= fact.timeout:
+        case RunStatus.QUEUED | RunStatus.RUNNING if run.began_at and now - run.began_at >= fact.timeout:
             return _time_out(run, fact.timeout, now)
         case RunStatus.IMPORTING if now - _entered(run) >= fact.timeout:
             error = RunError("RunTimedOut", f"the output was not imported after {_span(fact.timeout)}")
@@ -363,14 +478,21 @@ def _span(span: timedelta) -> str:
 
 
 _APPLY: dict[type, Callable[..., Run]] = {
+    Began: _began,
+    Working: _working,
+    Rested: _rested,
+    LookAgain: _look_again,
     Exported: _exported,
     Submitting: _submitting,
     JobSeen: _job_seen,
+    NeverSent: _never_sent,
     JobFailed: _job_failed,
     ImportPlanned: _import_planned,
+    PartsSent: _parts_sent,
     PartsSeen: _parts_seen,
     Judged: _judged,
     Published: _published,
+    PublishRefused: _publish_refused,
     CancelRequested: _cancel_requested,
     Discarded: _discarded,
     PublishRequested: _publish_requested,

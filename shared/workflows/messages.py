@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.errors import BadRequest
-from shared.wire import Json, parse_json
+from shared.wire import Json, json_bytes, parse_json
 
 VERSION = 1
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -40,6 +40,50 @@ class JobHint:
     """Azure ML says that something happened to this job: a reason to look, never the truth."""
 
     job: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartMessage:
+    """A part of a run's output is to be imported."""
+
+    run: str
+    number: int
+
+
+def advance_message(run: str) -> str:
+    """A run is to be brought on."""
+    return json_bytes({"v": VERSION, "run": run}).decode()
+
+
+def read_advance(body: str) -> str:
+    """The run's id. Raises BadRequest."""
+    document = _own(body, {"v", "run"})
+    run: str = document["run"]
+    return run
+
+
+def part_message(run: str, number: int) -> str:
+    return json_bytes({"v": VERSION, "run": run, "part": number}).decode()
+
+
+def read_part(body: str) -> PartMessage:
+    """Raises BadRequest."""
+    document = _own(body, {"v", "run", "part"})
+    if type(document["part"]) is not int:
+        raise BadRequest("the message's part is no number")
+    return PartMessage(document["run"], document["part"])
+
+
+def _own(body: str, members: set[str]) -> dict[str, Any]:
+    """A message of ours, of this release or the one before. Raises BadRequest."""
+    document = _json(_trimmed(body), "JSON")
+    if not isinstance(document, dict) or not members <= document.keys():
+        raise BadRequest(f"the message is none of this app's: it has not the members {', '.join(sorted(members))}")
+    if document["v"] != VERSION:
+        raise BadRequest(f"the message has the version {str(document['v'])[:20]}, which this release does not know")
+    if not isinstance(document["run"], str):
+        raise BadRequest("the message's run is no text")
+    return document
 
 
 def read_refresh(body: str, known: Container[str]) -> RefreshMessage:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from shared.entities.exporting import InputKind
 from shared.workflows.workspaces import ComponentVersion
 
 DATA_TYPES = frozenset({"uri_folder", "uri_file", "mltable"})
@@ -66,6 +67,11 @@ class Pipeline:
     @property
     def string_inputs(self) -> list[str]:
         return [item.name for item in self.inputs if item.type == "string"]
+
+    def data_kind(self, name: str) -> InputKind:
+        """Of the data input `name`."""
+        kind = next(item.type for item in self.inputs if item.name == name)
+        return "uri_file" if kind == "uri_file" else "mltable" if kind == "mltable" else "uri_folder"
 
     @property
     def styles(self) -> list[Style]:

@@ -26,6 +26,8 @@ class Claim:
     """The run that moves."""
     pending: str | None = None
     """The run that begins when the active one has ended."""
+    latest: str | None = None
+    """The run that began last, whatever became of it."""
     version: str = ""
     """The store's mark for a conditional write; empty for what is not stored yet."""
 
@@ -62,28 +64,28 @@ class RunStore(Protocol):
     async def claim_of(self, workflow: str) -> Claim:
         """By name, without regard to case; an empty one where there is none yet."""
 
+    async def claims(self) -> Sequence[Claim]:
+        """Of all workflows that ever ran."""
+
     async def run_of(self, workflow: str, operation_id: str) -> str | None:
-        """The run that an earlier request with this id began."""
+        """The run that an earlier request with this id began or joined."""
 
     async def begin(self, run: Run, claim: Claim) -> bool:
         """Write the new run together with the claim that names it, and its operation id; False, and nothing written,
         if the claim has changed or the operation id is taken."""
 
-    async def save(self, run: Run, version: str) -> str | None:
-        """Write over a run; its new version, or None if it has changed since `version`."""
+    async def note(self, run: Run, operation_id: str) -> None:
+        """A request with this id was answered with `run`. What an id stands for already, it keeps."""
 
-    async def end(self, run: Run, version: str, claim: Claim) -> bool:
-        """Write a run that has ended (or is held) together with the claim it leaves behind; False, and nothing
-        written, if either has changed."""
+    async def save(self, run: Run, version: str, claim: Claim | None = None) -> bool:
+        """Write over a run, and over the claim that it leaves behind; False, and nothing written, if either has
+        changed. An ended run is no longer live."""
 
     def live(self) -> AsyncIterator[str]:
         """The ids of all runs that have not ended: active, pending and held."""
 
     async def list(self, chosen: RunFilter, *, size: int, token: str | None = None) -> RunPage:
         """The newest first."""
-
-    async def latest(self, workflow: str) -> Run | None:
-        """The workflow's newest run."""
 
     async def delete(self, run: str) -> None:
         """Remove what is kept of an ended run; no matter if it is gone."""
@@ -98,16 +100,16 @@ class Begun:
     """False where the request joined a run that was there."""
 
 
-type SendAdvance = Callable[[str], Awaitable[None]]
-"""Asks for the next step of a run, by its id."""
+type SendAdvance = Callable[[str, float], Awaitable[None]]
+"""Asks for the next step of a run, by its id, in so many seconds."""
 
 
 class Refreshes:
     """Begins runs."""
 
-    def __init__(self, store: RunStore, advance: SendAdvance, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: RunStore, *, send: SendAdvance, now: Callable[[], datetime]) -> None:
         self._store = store
-        self._advance = advance
+        self._send = send
         self._now = now
 
     async def begin(
@@ -128,14 +130,15 @@ class Refreshes:
 
     async def begin_run(self, run: Run, when_active: WhenActive) -> Begun:
         for _ in range(_MOST_RACES):
+            # Before the operation id: whose run the claim names, that one's id is found.
+            claim = await self._store.claim_of(run.workflow)
             if (known := await self._known(run)) is not None:
                 return Begun(known, is_new=False)
-            claim = await self._store.claim_of(run.workflow)
             joined = await self._joined(claim, when_active)
             if joined is not None:
-                return Begun(joined, is_new=False)
+                return Begun(await self._noted(run, joined), is_new=False)
             if await self._store.begin(run, _claimed(claim, run.id)):
-                await self._advance(run.id)
+                await self._send(run.id, 0)
                 return Begun(run, is_new=True)
         raise StorageUnavailable(f"runs of {run.workflow} begin and end all the time; try again", target="workflow")
 
@@ -145,6 +148,13 @@ class Refreshes:
         known = await self._store.run_of(run.workflow, run.trigger.operation_id)
         stored = await self._store.get(known) if known else None
         return stored.run if stored else None
+
+    async def _noted(self, run: Run, joined: Run) -> Run:
+        """What the request is answered with, now and when it is repeated."""
+        if run.trigger.operation_id is None:
+            return joined
+        await self._store.note(joined, run.trigger.operation_id)
+        return await self._known(run) or joined
 
     async def _joined(self, claim: Claim, when_active: WhenActive) -> Run | None:
         """The run that is there and answers the request too, None where a new one is to begin."""
@@ -162,6 +172,7 @@ class Refreshes:
 
 
 def _claimed(claim: Claim, run: str) -> Claim:
+    claim = replace(claim, latest=run)
     return replace(claim, active=run) if claim.active is None else replace(claim, pending=run)
 
 

@@ -1,7 +1,6 @@
 """What is a run? One execution of a workflow: its definition as it started, its job, its import, its timeline."""
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -47,6 +46,8 @@ class Trigger:
     """The scheduled time, RFC 3339, of a scheduled run."""
     operation_id: str | None = None
     """The caller's own id for the request: the same again is the same run."""
+    late_seconds: int = 0
+    """How long after its slot it came, where that is worth telling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Run:
     """The workflow's document as the run began; a later edit does not reach it."""
     created_at: datetime
     updated_at: datetime
-    timeline: Sequence[TimelineEntry] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
     pipeline_version: str | None = None
     """The version that the workflow was saved with; None: the newest when the job is sent."""
     source: str | None = None
@@ -133,12 +134,14 @@ class Run:
     imported: ImportProgress | None = None
     plan: str | None = None
     """Where the import's plan lies."""
-    dispatched_at: datetime | None = None
+    sent_at: datetime | None = None
     """When the parts that were not done were last sent."""
+    working_until: datetime | None = None
+    """Somebody is at a long step, and says so again and again; past it nobody is."""
     snapshot: str | None = None
     by_hand: bool = False
     """A person asked to publish it."""
-    held_for: Sequence[str] = ()
+    held_for: tuple[str, ...] = ()
     cancel_requested_at: datetime | None = None
     retrying: Retrying | None = None
     error: RunError | None = None
@@ -146,7 +149,9 @@ class Run:
     def with_status(self, status: RunStatus, now: datetime, note: str | None = None) -> "Run":
         """Moved on, with an entry in the timeline; what was retried is over."""
         entry = TimelineEntry(status, now, note)
-        return replace(self, status=status, updated_at=now, timeline=(*self.timeline, entry), retrying=None)
+        return replace(
+            self, status=status, updated_at=now, timeline=(*self.timeline, entry), retrying=None, working_until=None
+        )
 
 
 def new_run_id(workflow: str, now: datetime) -> str:
@@ -173,13 +178,21 @@ def new_run(run_id: str, workflow: "StoredWorkflow", trigger: Trigger, now: date
 def _started_by(trigger: Trigger) -> str:
     match trigger.kind:
         case TriggerKind.SCHEDULE:
-            return f"scheduled for {trigger.slot}"
+            late = f", {_duration(trigger.late_seconds)} late" if trigger.late_seconds else ""
+            return f"scheduled for {trigger.slot}{late}"
         case TriggerKind.QUEUE:
             return "by a queue message"
         case TriggerKind.SAVE:
             return "by saving the workflow"
         case TriggerKind.HTTP:
             return "on demand"
+
+
+def _duration(seconds: int) -> str:
+    """`2 h 10 min`; at least a minute."""
+    hours, minutes = divmod(max(1, seconds // 60), 60)
+    days, hours = divmod(hours, 24)
+    return " ".join(f"{count} {unit}" for count, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if count)
 
 
 def render_run(run: Run) -> dict[str, Any]:
@@ -191,14 +204,14 @@ def render_run(run: Run) -> dict[str, Any]:
         "trigger": _present(
             {"kind": run.trigger.kind, "slot": run.trigger.slot, "operationId": run.trigger.operation_id}
         ),
-        "createdAt": _rfc3339(run.created_at),
-        "updatedAt": _rfc3339(run.updated_at),
+        "createdAt": rfc3339(run.created_at),
+        "updatedAt": rfc3339(run.updated_at),
         "importOf": run.source,
         "job": run.job and _present({"name": run.job.name, "status": run.job.status, "studioUrl": run.job.studio_url}),
         "output": run.output and {"datastore": run.output.datastore, "path": run.output.path},
         "import": run.imported and _render_progress(run.imported),
         "timeline": [_render_entry(entry) for entry in run.timeline],
-        "cancelRequestedAt": run.cancel_requested_at and _rfc3339(run.cancel_requested_at),
+        "cancelRequestedAt": run.cancel_requested_at and rfc3339(run.cancel_requested_at),
         "heldFor": list(run.held_for) or None,
         "retrying": run.retrying and _render_retrying(run.retrying),
         "error": run.error and {"code": run.error.code, "message": run.error.message},
@@ -221,18 +234,18 @@ def _render_progress(progress: ImportProgress) -> dict[str, int]:
 
 
 def _render_entry(entry: TimelineEntry) -> dict[str, Any]:
-    return _present({"status": entry.status, "at": _rfc3339(entry.at), "note": entry.note})
+    return _present({"status": entry.status, "at": rfc3339(entry.at), "note": entry.note})
 
 
 def _render_retrying(retrying: Retrying) -> dict[str, Any]:
     return {
         "attempts": retrying.attempts,
-        "since": _rfc3339(retrying.since),
-        "nextAt": _rfc3339(retrying.next_at),
+        "since": rfc3339(retrying.since),
+        "nextAt": rfc3339(retrying.next_at),
         "code": retrying.code,
         "message": retrying.message,
     }
 
 
-def _rfc3339(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.errors import BadRequest
 
-_LOOK_BACK = timedelta(days=35)
+LOOK_BACK = timedelta(days=35)
+"""How far a slot that was missed may lie back."""
 _LOOK_AHEAD = timedelta(days=366 * 5)
 NEXT_TIMES = 5
 _LONGEST_CRON = 100
@@ -71,7 +72,7 @@ class Schedule:
     def due(self, since: datetime, now: datetime) -> list[datetime]:
         """The slots in (`since`, `now`], oldest first; no older than 35 days."""
         found: list[datetime] = []
-        for slot in self._after(max(since, now - _LOOK_BACK)):
+        for slot in self._after(max(since, now - LOOK_BACK)):
             if slot > now:
                 break
             found.append(slot)

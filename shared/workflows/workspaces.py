@@ -1,7 +1,7 @@
 """An Azure ML workspace as a workflow sees it: what it is, what it holds, what this app may do there."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -140,6 +140,10 @@ class WorkspaceReader(Protocol):
     async def datastores(self, workspace: WorkspaceId) -> Sequence[Datastore]: ...
 
     async def batch_deployments(self, workspace: WorkspaceId) -> Sequence[BatchDeployment]: ...
+
+
+type Readers = Callable[[str], WorkspaceReader]
+"""The reader of a tenant's workspaces."""
 
 
 class PipelineJobs(Protocol):

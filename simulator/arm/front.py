@@ -13,7 +13,7 @@ from starlette.routing import Route
 from simulator.arm.errors import ArmError
 from simulator.arm.faults import CallFault, HangUp, next_fault
 from simulator.identity import MACHINE_LEARNING, MANAGEMENT
-from simulator.tokens import TokenRefused, TokenStore, bearer
+from simulator.tokens import Token, TokenRefused, TokenStore, bearer
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -26,6 +26,9 @@ TOKEN_CODES = {
     "expired": ("ExpiredAuthenticationToken", "The access token expiry is in the past."),
     "audience": ("InvalidAuthenticationTokenAudience", "The access token's audience is not '{audience}'."),
 }
+WRONG_TENANT = (
+    "The access token is of the wrong tenant '{found}'. It must match the tenant '{wanted}' of this subscription."
+)
 
 
 class ArmRoute(Route):
@@ -47,6 +50,8 @@ class Throttle:
 @dataclass
 class ArmFront:
     tokens: TokenStore
+    tenant_of: Callable[[str], str | None] = lambda subscription: None
+    """None for a subscription that nobody has."""
     throttle: Throttle | None = None
     faults: list[CallFault] = field(default_factory=list)
 
@@ -62,7 +67,7 @@ class ArmFront:
         return ArmRoute("/subscriptions/{rest:path}", self._behind(nothing_here, self.admit), EVERY_METHOD)
 
     def admit(self, request: Request) -> None:
-        self._check_token(request, MANAGEMENT)
+        self._check_tenant(request, self._check_token(request, MANAGEMENT))
         check_api_version(request)
         self._check_throttle()
 
@@ -94,13 +99,19 @@ class ArmFront:
         response = await handler(request)
         return HangUp() if fault.drop == "after" else response
 
-    def _check_token(self, request: Request, audience: str) -> None:
+    def _check_tenant(self, request: Request, token: Token) -> None:
+        wanted = self.tenant_of(request.path_params.get("subscription", ""))
+        if wanted is not None and wanted != token.tenant:
+            message = WRONG_TENANT.format(found=token.tenant, wanted=wanted)
+            raise unauthorized("InvalidAuthenticationTokenTenant", message)
+
+    def _check_token(self, request: Request, audience: str) -> Token:
         value = bearer(request.headers.get("authorization"))
         if value is None:
             message = "Authentication failed. The 'Authorization' header is missing or is not a bearer token."
             raise unauthorized("AuthenticationFailed", message)
         try:
-            self.tokens.check(value, audience)
+            return self.tokens.check(value, audience)
         except TokenRefused as refusal:
             code, message = TOKEN_CODES[refusal.reason]
             raise unauthorized(code, message.format(audience=audience)) from refusal

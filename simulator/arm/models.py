@@ -1,4 +1,4 @@
-"""What does the simulated subscription hold? One workspace to work with, and two that refuse to.
+"""What do the simulated subscriptions hold? One workspace to work with, two that refuse to, and one of another tenant.
 
 Names compare without regard to case, so every collection is keyed by the lower-case name.
 """
@@ -16,6 +16,8 @@ SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 RESOURCE_GROUP = "local"
 WORKSPACE = "bridge"
 TENANT = "00000000-0000-0000-0000-0000000000aa"
+SUBSCRIPTION_ABROAD = "00000000-0000-0000-0000-00000000000b"
+TENANT_ABROAD = "00000000-0000-0000-0000-0000000000bb"
 LOCATION = "westeurope"
 
 
@@ -167,6 +169,17 @@ def refusing_workspaces() -> list[Workspace]:
         Workspace(name="legacy", is_v1_legacy=True, permissions=(READER, DATA_SCIENTIST)),
         Workspace(name="forbidden", permissions=(READER,), datastores=local_datastores()),
     ]
+
+
+def workspace_abroad() -> Workspace:
+    """In another tenant, whose administrator let an app registration in."""
+    return Workspace(
+        name="abroad",
+        subscription=SUBSCRIPTION_ABROAD,
+        tenant=TENANT_ABROAD,
+        permissions=(READER, DATA_SCIENTIST),
+        datastores=local_datastores(),
+    )
 
 
 def local_datastores() -> dict[str, Datastore]:

@@ -43,6 +43,10 @@ class Workspaces:
                 return each
         raise not_found(WORKSPACE_TYPE, names["workspace"], names["group"])
 
+    def tenant_of(self, subscription: str) -> str | None:
+        found = (each.tenant for each in self.all if each.subscription == subscription.lower())
+        return next(found, None)
+
     def permitted(self, request: Request, action: str) -> Workspace:
         """The workspace in the path, for the v2 interface. Raises ArmError 403 without `action` (`jobs/write`)."""
         workspace = self.find(request.path_params)

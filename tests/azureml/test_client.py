@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from tests.azureml.certificates import make_certificate
 from tests.simulator.process import ready_url, start_simulator
 from tests.support.azurite import azurite
+from tests.support.certificates import make_certificate
 
 __all__ = ["azurite"]
 

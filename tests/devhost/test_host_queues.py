@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,30 @@ def test_encoding_none_leaves_text_as_it_is_both_ways(
 
     with hosting(tmp_path, Own=queues):
         eventually(lambda: waiting_in(service.get_queue_client("plain-out")) == ["<as it is & <so>>"])
+
+
+FAILING_APP = """
+import azure.functions as func
+app = func.FunctionApp()
+
+@app.queue_trigger(arg_name="msg", queue_name="waits", connection="Own")
+def waits(msg: str) -> None:
+    raise ValueError("on purpose")
+"""
+
+
+def test_a_failed_message_waits_for_the_visibility_timeout(queues: str, put: Put, tmp_path: Path) -> None:
+    options = {"messageEncoding": "none", "maxPollingInterval": "00:00:00.1", "visibilityTimeout": "00:00:02"}
+    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"queues": options}}))
+    (tmp_path / "function_app.py").write_text(FAILING_APP)
+    put("waits", "x")
+
+    with hosting(tmp_path, Own=queues) as host:
+        eventually(lambda: len(host.lines("Functions.waits' (Failed")) == 1)
+        failed = time.monotonic()
+        eventually(lambda: len(host.lines("Functions.waits' (Failed")) == 2)
+
+    assert 1 < time.monotonic() - failed < 10
 
 
 def test_the_host_starts_without_its_storage_and_says_so_once(tmp_path: Path) -> None:

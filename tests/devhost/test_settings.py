@@ -35,7 +35,18 @@ def test_values_of_local_settings_go_to_the_environment_unless_it_has_them(tmp_p
 
     load(tmp_path, env, local={"IsEncrypted": False, "Values": {"A": "1", "B": "2", "C": True}})
 
-    assert env == {"A": "from env", "B": "2", "C": "true"}
+    assert env == {"A": "from env", "B": "2", "C": "true", "BRIDGE_AUTH": "off"}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [({}, "off"), ({"BRIDGE_AUTH": "off"}, "off"), ({"BRIDGE_AUTH": "on"}, "on")]
+)
+def test_the_app_is_told_whether_keys_are_asked_for(tmp_path: Path, given: dict[str, str], told: str) -> None:
+    env = dict(given)
+
+    load(tmp_path, env)
+
+    assert env["BRIDGE_AUTH"] == told
 
 
 @pytest.mark.parametrize(

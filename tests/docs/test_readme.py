@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("docs", "docs/adr", "benchmarks", "devhost", "simulator", "samples/language")
+FOLDERS = ("docs", "docs/adr", "benchmarks", "devhost", "simulator", "samples/language", "samples/customer_value")
 PAGES = [*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md"))]
 
 

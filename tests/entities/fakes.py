@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.entities.keys import KeyRange
 from shared.entities.outputs import Listed
-from shared.entities.rows import Existing, Page, Reject, Row, SnapshotTable, Write
+from shared.entities.rows import Existing, Origin, Page, Reject, Row, SnapshotTable, Write
 from shared.entities.snapshots import Entity, Snapshot
 from shared.errors import Gone, UnusableOutput
 
@@ -123,9 +123,10 @@ class MemoryRejects:
     async def add(self, table: str, rejects: Sequence[Reject]) -> None:
         self.rejects.setdefault(table, {}).update({reject.origin.text: reject for reject in rejects})
 
-    async def list(self, table: str) -> AsyncIterator[Reject]:
-        for _, reject in sorted(self.rejects.get(table, {}).items()):
-            yield reject
+    async def list(self, table: str, after: Origin | None = None) -> AsyncIterator[Reject]:
+        for origin, reject in sorted(self.rejects.get(table, {}).items()):
+            if after is None or origin > after.text:
+                yield reject
 
     async def count(self, table: str) -> int:
         return len(self.rejects.get(table, {}))

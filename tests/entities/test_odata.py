@@ -30,6 +30,12 @@ ID = BY_CUSTOMER.text
         ("Value", f"$filter=CustomerId%20eq%20'{ID}'", DataRequest("Value", filter=BY_CUSTOMER)),
         ("Value", f"%24filter=CustomerId+eq+%27{ID}%27", DataRequest("Value", filter=BY_CUSTOMER)),
         ("Value", f"filter=CustomerId eq '{ID}'", DataRequest("Value", filter=BY_CUSTOMER)),
+        ("Value", f"filter%3DCustomerId%20eq%20'{ID}'", DataRequest("Value", filter=BY_CUSTOMER)),
+        (
+            "Value",
+            "top%3D3&%24filter=CustomerId eq 'a%3Db'",
+            DataRequest("Value", filter=Comparison("CustomerId", "a=b"), top=3),
+        ),
         # The address that Customer Insights documents, raw and as a host may decode it.
         (f"Value%3Ffilter%3DCustomerId%20eq%20'{ID}'", "", DataRequest("Value", filter=BY_CUSTOMER)),
         (f"Value%3ffilter%3dCustomerId%20eq%20%27{ID}%27", "", DataRequest("Value", filter=BY_CUSTOMER)),

@@ -139,6 +139,20 @@ async def test_an_entity_belongs_to_one_workflow() -> None:
         await claim_entity(store, "VALUE", "second")
 
 
+async def test_an_entity_that_its_workflow_left_behind_is_taken_over() -> None:
+    store, asked = MemoryEntities(), []
+    await claim_entity(store, "Value", "first")
+
+    async def still_writes(workflow: str, entity: str) -> bool:
+        asked.append((workflow, entity))
+        return False
+
+    assert (await claim_entity(store, "Value", "second", still_writes)).workflow == "second"
+    assert asked == [("first", "Value")]
+    with pytest.raises(Conflict, match="by the workflow second"):
+        await claim_entity(store, "Value", "first")
+
+
 async def test_an_unknown_entity_is_told_with_the_names_there_are() -> None:
     store = MemoryEntities()
     with pytest.raises(NotFound, match="there is none yet"):

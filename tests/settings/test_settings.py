@@ -29,6 +29,8 @@ def read(**environment: str) -> Settings:
         ("ALLOW_LOOPBACK_SCORING", {"ALLOW_LOOPBACK_SCORING": "2"}),
         ("ALLOW_LOOPBACK_SCORING", {"ALLOW_LOOPBACK_SCORING": "true", "WEBSITE_SITE_NAME": "app"}),
         ("RESULT_CACHE", {"RESULT_CACHE": "64 MB"}),
+        ("BRIDGE_AUTH", {"BRIDGE_AUTH": "perhaps"}),
+        ("BRIDGE_AUTH", {"BRIDGE_AUTH": "off", "WEBSITE_SITE_NAME": "app"}),
         ("AZURE_CLOUD", {"AZURE_CLOUD": "azurecloud"}),
         ("SCORING_HOSTS", {"SCORING_HOSTS": "https://a.example"}),
         ("SCORING_HOSTS", {"SCORING_HOSTS": "a.example/score"}),
@@ -45,6 +47,12 @@ def read(**environment: str) -> Settings:
             "AZURE_RESOURCE_MANAGER",
             {"AZURE_RESOURCE_MANAGER": "http://127.0.0.1.evil.example", "ALLOW_LOOPBACK_SCORING": "1"},
         ),
+        ("AZURE_AUTHORITY_HOST", {"AZURE_AUTHORITY_HOST": "http://login.example"}),
+        ("AZURE_AUTHORITY_HOST", {"AZURE_AUTHORITY_HOST": "http://127.0.0.1:1", "ALLOW_LOOPBACK_SCORING": "1"}),
+        ("AZURE_AUTHORITY_HOST", {"AZURE_AUTHORITY_HOST": "user@login.example"}),
+        ("AZURE_TENANT_ID", {"AZURE_TENANT_ID": "contoso.onmicrosoft.com"}),
+        ("CONNECTION_CLIENT_ID", {"CONNECTION_CLIENT_ID": "bridge"}),
+        ("CONNECTION_CLIENT_ID", {"CONNECTION_CLIENT_ID": "00000000-0000-0000-0000-0000000000c2 --debug"}),
         ("PUBLIC_BASE_URL", {"PUBLIC_BASE_URL": "http://bridge.example"}),
         ("PUBLIC_BASE_URL", {"PUBLIC_BASE_URL": "https://bridge.example/?code=x"}),
         ("BRIDGE_STORAGE__tableServiceUri", {"BRIDGE_STORAGE__tableServiceUri": "http://a.table.core.windows.net"}),
@@ -86,6 +94,29 @@ def test_hosts_are_a_list() -> None:
     assert read(SCORING_HOSTS=" a.example, .b.example ,,").SCORING_HOSTS == ("a.example", ".b.example")
 
 
+@pytest.mark.parametrize(
+    ("environment", "asks", "own_key"),
+    [
+        ({}, "on", ""),
+        ({"BRIDGE_KEY": "k"}, "on", "k"),
+        ({"BRIDGE_AUTH": "ON", "BRIDGE_KEY": "k"}, "on", "k"),
+        ({"BRIDGE_AUTH": "Off"}, "off", ""),
+        ({"WEBSITE_SITE_NAME": "app", "BRIDGE_KEY": "k"}, "on", ""),
+        ({"WEBSITE_SITE_NAME": "app", "BRIDGE_KEY": "k", "BRIDGE_AUTH": "on"}, "on", ""),
+    ],
+)
+def test_data_is_open_only_where_that_is_asked_for_and_never_in_azure(
+    environment: dict[str, str], asks: str, own_key: str
+) -> None:
+    settings = read(**environment)
+
+    assert (settings.BRIDGE_AUTH, settings.own_reader_key) == (asks, own_key)
+
+
+def test_a_key_is_not_shown_with_the_settings() -> None:
+    assert "sentinel" not in repr(read(BRIDGE_KEY="sentinel"))
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_clouds(cloud: str) -> None:
     settings = read(AZURE_CLOUD=cloud)
@@ -94,6 +125,25 @@ def test_clouds(cloud: str) -> None:
     assert settings.cloud.inference_domain in settings.SCORING_HOSTS
     addresses = (settings.cloud.management, settings.cloud.machine_learning)
     assert all(address.startswith("https://") and not address.endswith("/") for address in addresses)
+
+
+@pytest.mark.parametrize(
+    ("environment", "authority", "exchange"),
+    [
+        ({}, "login.microsoftonline.com", "api://AzureADTokenExchange"),
+        ({"AZURE_CLOUD": "AzureUSGovernment"}, "login.microsoftonline.us", "api://AzureADTokenExchangeUSGov"),
+        ({"AZURE_CLOUD": "AzureChinaCloud"}, "login.chinacloudapi.cn", "api://AzureADTokenExchangeChina"),
+        ({"AZURE_AUTHORITY_HOST": "login.example"}, "login.example", "api://AzureADTokenExchange"),
+        ({"AZURE_AUTHORITY_HOST": "https://127.0.0.1:1"}, "https://127.0.0.1:1", "api://AzureADTokenExchange"),
+    ],
+)
+def test_where_a_managed_identitys_token_is_exchanged(
+    environment: dict[str, str], authority: str, exchange: str
+) -> None:
+    settings = read(**environment)
+
+    assert settings.authority == authority
+    assert settings.cloud.token_exchange == exchange
 
 
 def test_resource_manager_on_a_laptop() -> None:

@@ -1,5 +1,6 @@
 """The local stack as a newcomer meets it: `make start` and `make demo`, with real parts."""
 
+import csv
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -162,17 +164,61 @@ def test_with_auth_on_a_call_needs_the_key_and_health_does_not(tmp_path: Path) -
     assert health[0] == 200
 
 
-def test_the_demo_names_languages_its_accuracy_and_what_is_wrong_with_the_broken_record(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What `make demo` prints."""
     command = [sys.executable, "-m", "devhost.stack", "demo"]
-    run = subprocess.run(
-        command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=150, check=False
-    )
-
+    env = environment(tmp_path_factory.mktemp("demo"))
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=150, check=False)
     assert run.returncode == 0, run.stderr
-    right, all_of_them = map(int, re.search(r"(\d+) of (\d+) languages found", run.stdout).groups())  # type: ignore[union-attr]
+    return run.stdout
+
+
+def test_the_demo_names_languages_its_accuracy_and_what_is_wrong_with_the_broken_record(demo: str) -> None:
+    right, all_of_them = map(int, re.search(r"(\d+) of (\d+) languages found", demo).groups())  # type: ignore[union-attr]
     assert all_of_them >= 60
     assert right / all_of_them > 0.95
-    assert "text is empty" in run.stdout
+    assert "text is empty" in demo
+
+
+def test_the_demo_shows_the_consent_and_a_run_from_queued_to_succeeded(demo: str) -> None:
+    told = re.findall(r"^ *([\d.]+) s  (\w+)", demo, re.MULTILINE)
+
+    assert "The demo agrees to the consent" in demo
+    assert [status for _, status in told] == ["queued", "running", "importing", "publishing", "succeeded"]
+    assert [float(at) for at, _ in told] == sorted(float(at) for at, _ in told)
+    assert re.search(r"^ *[\d.]+ s    job      Completed$", demo, re.MULTILINE)
+    assert re.search(r"^ *[\d.]+ s    import   1 of 1 parts, 23,570 rows$", demo, re.MULTILINE)
+    assert "23,570 rows in " in demo
+
+
+def test_the_customer_s_row_of_the_demo_is_the_one_that_the_pipeline_wrote(demo: str, tmp_path: Path) -> None:
+    customer = re.search(r"CustomerValue%3Ffilter%3DCustomerId%20eq%20'(\d{5})'", demo)
+    shown = dict(re.findall(r"^  (\w+) +([\d.]+)$", demo, re.MULTILINE))
+
+    assert customer is not None
+    row = {name: float(value) for name, value in scores(tmp_path)[customer[1]].items()}
+    assert (shown["CustomerId"], shown["customer_id"]) == (customer[1], customer[1])
+    # The fit's last digits depend on how many threads the linear algebra has.
+    assert {name: float(shown[name]) for name in row} == pytest.approx(row, rel=1e-5)
+    assert (row["frequency"], row["average_order"]) == (145, 95.828288)
+
+
+def scores(folder: Path) -> dict[str, dict[str, str]]:
+    """Of each customer, by the pipeline's steps run by hand."""
+    sample = ROOT / "samples" / "customer_value"
+    purchases, summary, target = folder / "cdnow.csv", folder / "summary.csv", folder / "scores.csv"
+    for command in (
+        ["transactions.py", purchases],
+        ["steps/summarize.py", "--transactions", purchases, "--summary", summary],
+        ["steps/score.py", "--summary", summary, "--scores", target],
+    ):
+        script, *arguments = map(str, command)
+        subprocess.run(
+            [ROOT / ".venv-pipeline" / "bin" / "python", sample / script, *arguments], check=True, capture_output=True
+        )
+    with target.open(encoding="utf-8", newline="") as file:
+        return {row.pop("customer_id"): row for row in csv.DictReader(file)}
 
 
 def test_a_port_that_is_taken_is_named_with_the_variable_that_moves_it(tmp_path: Path) -> None:
@@ -219,6 +265,22 @@ def test_with_core_tools_on_the_path_they_run_the_app(tmp_path: Path) -> None:
     assert bridge.environment["FUNCTIONS_WORKER_RUNTIME"] == "python"
 
 
+@pytest.mark.parametrize("host", ["devhost", "func"])
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [({}, ("off", None)), ({"BRIDGE_AUTH": "on", "BRIDGE_KEY": "a-key"}, ("on", "a-key"))],
+    ids=["off", "on"],
+)
+def test_the_app_is_told_whether_keys_are_asked_for_and_which(
+    tmp_path: Path, host: str, variables: dict[str, str], told: tuple[str, str | None]
+) -> None:
+    config = StackConfig.from_environment({"BRIDGE_DATA": str(tmp_path), **variables})
+
+    environment = parts(config, host, which={"node": "/usr/bin/node", "func": "/opt/func"}.get)[-1].environment
+
+    assert (environment["BRIDGE_AUTH"], environment.get("BRIDGE_KEY")) == told
+
+
 README_COMMAND = re.compile(r"^curl .*?(?=^curl |^```)", re.MULTILINE | re.DOTALL)
 
 
@@ -227,22 +289,30 @@ def test_the_commands_of_the_readme_work_by_the_letter(tmp_path: Path) -> None:
     env = environment(tmp_path)
 
     with started(env) as (_, address):
-        answers = [
-            subprocess.run(
-                [
-                    "bash",
-                    "-c",
-                    command.replace("http://127.0.0.1:7071", address).replace("curl ", "curl -sS --fail-with-body ", 1),
-                ],
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            for command in commands
-        ]
+        answers = [typed(command, address) for command in commands]
 
     assert [answer.stderr + answer.stdout for answer in answers if answer.returncode] == []
-    assert len(answers) == 4
+    assert len(answers) == 7
     assert json.loads(answers[0].stdout)["values"][0]["data"] == {"detected_language_code": "es"}
     assert json.loads(answers[2].stdout)["documents"][0]["document"]["language"] == "de"
+    row = json.loads(answers[6].stdout)["value"][0]
+    assert (row["CustomerId"], row["frequency"]) == ("00001", 0)
+
+
+def typed(command: str, address: str) -> "subprocess.CompletedProcess[str]":
+    """The command as a reader would type it, who then waits for the run that it began."""
+    line = command.replace("http://127.0.0.1:7071", address).replace("curl ", "curl -sS --fail-with-body ", 1)
+    answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    if "run=true" in command and answer.returncode == 0:
+        wait_for_run(f"{address}/api/runs/{json.loads(answer.stdout)['lastRun']['id']}")
+    return answer
+
+
+def wait_for_run(run: str) -> None:
+    for _ in range(200):
+        status = call("GET", run)[1]["status"]
+        if status not in ("queued", "running", "importing", "publishing"):
+            assert status == "succeeded"
+            return
+        time.sleep(0.5)
+    raise AssertionError("the run does not end")

@@ -12,6 +12,7 @@ from shared.entities.reading import DataStores
 from shared.storage.blobs import BlobLargeValues, BlobOutput
 from shared.storage.blobs import connect as connect_blobs
 from shared.storage.entities import TableEntities, TableRejects
+from shared.storage.plane import connect as connect_plane
 from shared.storage.rows import TableRows
 from shared.storage.tables import connect as connect_tables
 
@@ -33,10 +34,14 @@ class Storage:
 
 @pytest.fixture
 async def storage(azurite: str) -> AsyncIterator[Storage]:
-    async with connect_tables(azurite, "", lambda: None) as tables, connect_blobs(azurite, "", lambda: None) as blobs:
+    async with (
+        connect_tables(azurite, "", lambda: None) as tables,
+        connect_blobs(azurite, "", lambda: None) as blobs,
+        connect_plane(azurite, "", lambda: None) as plane,
+    ):
         container = blobs.get_container_client(CONTAINER)
         if not await container.exists():
             await container.create_container()
-        rows, large = TableRows(tables), BlobLargeValues(blobs)
+        rows, large = TableRows(tables, plane), BlobLargeValues(blobs)
         imports = ImportStores(BlobOutput(blobs, CONTAINER), rows, TableRejects(tables), large)
         yield Storage(imports, DataStores(TableEntities(tables), rows, large), tables, container)

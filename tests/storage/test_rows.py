@@ -9,6 +9,7 @@ from shared.entities.keys import KeyRange
 from shared.entities.rows import Origin, Row, SnapshotTable, Write
 from shared.entities.schema import FoundColumn, Wanted, decide_schema
 from shared.errors import BadRequest, Gone, StorageUnavailable
+from shared.storage.plane import connect as connect_plane
 from shared.storage.rows import TableRows
 from shared.storage.tables import connect
 from tests.storage.accounts import Storage
@@ -104,8 +105,9 @@ async def test_what_is_not_there_is_gone(storage: Storage) -> None:
 
 
 async def test_storage_that_is_away_is_told(azurite: str) -> None:
-    async with connect(connection_string(), "", lambda: None) as away:
-        rows, table = TableRows(away), SnapshotTable("Away", SCHEMA, 4)
+    away = connection_string()
+    async with connect(away, "", lambda: None) as tables, connect_plane(away, "", lambda: None) as plane:
+        rows, table = TableRows(tables, plane), SnapshotTable("Away", SCHEMA, 4)
         calls = [rows.create(table), rows.write(table, [Write(row("a"))]), rows.find(table, "0000", ["a"])]
         calls += [rows.get(table, "0000", "a"), rows.page(table, size=1), rows.drop("Away")]  # type: ignore[list-item]
 

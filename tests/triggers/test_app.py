@@ -34,10 +34,22 @@ def locked(azurite: str, simulated: str) -> Iterator[Bridge]:
         ("POST", "skills/a/enrich"),
         ("GET", "skills/a/web-api-skill"),
         ("GET", "skills/a/stats"),
+        ("GET", "entities"),
+        ("GET", "entities/A"),
+        ("DELETE", "entities/A"),
+        ("POST", "entities/A/rollback"),
+        ("POST", "entities/A/unpin"),
+        ("GET", "entities/A/rejects"),
+        ("POST", "reader-keys"),
+        ("GET", "reader-keys"),
+        ("GET", "reader-keys/a"),
+        ("DELETE", "reader-keys/a"),
     ],
 )
 @pytest.mark.parametrize("headers", [{}, {"x-functions-key": "wrong"}], ids=["no key", "wrong key"])
-def test_every_function_but_health_wants_a_key(locked: Bridge, method: str, path: str, headers: dict[str, str]) -> None:
+def test_every_function_but_health_and_the_data_plane_wants_a_key_of_the_hosts(
+    locked: Bridge, method: str, path: str, headers: dict[str, str]
+) -> None:
     reply = locked.call(method, path, {} if method in ("PUT", "POST") else None, headers)
 
     assert (reply.status, reply.body) == (401, b"")
@@ -91,7 +103,9 @@ def test_a_setting_that_cannot_be_used_is_a_500_that_names_it(
 
 
 def test_no_storage_is_a_500_that_names_the_settings(simulated: str) -> None:
-    with running_bridge("", simulated) as bridge:
+    # The host asks for a connection of its queues, and finds it by this name too; the app does not.
+    host_alone = {"AzureWebJobsAzureWebJobsStorage": connection_string(queue=free_port())}
+    with running_bridge("", simulated, ROOT, **host_alone) as bridge:
         reply = bridge.call("GET", "skills")
 
         assert bridge.call("GET", "health").status == 200

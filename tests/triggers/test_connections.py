@@ -9,6 +9,11 @@ from tests.support.bridge import Bridge
 from tests.triggers.test_skills import error_of
 
 TENANT = "00000000-0000-0000-0000-0000000000aa"
+TENANT_ABROAD = "00000000-0000-0000-0000-0000000000bb"
+WORKSPACE_ABROAD = (
+    "/subscriptions/00000000-0000-0000-0000-00000000000b/resourceGroups/local/providers/"
+    "Microsoft.MachineLearningServices/workspaces/abroad"
+)
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local"
 
 
@@ -69,11 +74,12 @@ def test_get_then_put_changes_nothing_and_keeps_the_consent(bridge: Bridge, cont
         (connection(consent=None), 400, "InvalidDefinition", "GET /api/consent has the text"),
         (connection(tenant="contoso"), 400, "InvalidDefinition", "tenant: is the tenant's id"),
         (
-            connection(tenant="00000000-0000-0000-0000-0000000000bb"),
-            400,
-            "InvalidDefinition",
-            f"to the tenant {TENANT}",
+            connection(tenant=TENANT_ABROAD),
+            403,
+            "WorkspaceForbidden",
+            f"the tenant {TENANT_ABROAD} is not this app's own",
         ),
+        (connection(workspace=WORKSPACE_ABROAD), 403, "WorkspaceForbidden", "check the connection's tenant"),
         (connection(workspace="bridge"), 400, "InvalidDefinition", "workspace: not the resource id of a workspace"),
         (connection(workspace=workspace("unknown")), 404, "NotFound", "unknown"),
         (connection(workspace=workspace("legacy")), 400, "InvalidDefinition", "v1 legacy mode"),

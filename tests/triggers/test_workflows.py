@@ -157,13 +157,6 @@ def test_a_connection_that_a_workflow_uses_is_not_deleted(bridge: Bridge, saved:
     assert f"is used by {saved}" in error_of(reply)["message"]
 
 
-def test_running_is_refused_while_this_version_does_not_run_workflows(bridge: Bridge) -> None:
-    reply = bridge.call("PUT", "workflows/running?run=true", workflow())
-
-    assert (reply.status, error_of(reply)["target"]) == (501, "run")
-    assert bridge.call("GET", "workflows/running").status == 404
-
-
 @pytest.mark.parametrize("option", ["dryRun", "run"])
 def test_an_option_is_true_or_false(bridge: Bridge, option: str) -> None:
     assert error_of(bridge.call("PUT", f"workflows/optional?{option}=maybe", workflow()))["target"] == option

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.workflows.job_body import batch_job, component_job, run_places
+from shared.workflows.job_body import batch_job, component_job, export_folder, run_places
 from shared.workflows.mapping import OutputPlace, map_workflow
 from shared.workflows.pipelines import Pipeline, Style
 from tests.workflows.fakes import DATA, DATASTORES, WORKSPACE, pipeline, style_a, style_b, workflow
@@ -110,3 +110,16 @@ def test_a_file_output_is_a_file_for_both_providers() -> None:
 
     assert (sent["jobOutputType"], sent["uri"].endswith("/output.csv")) == ("uri_file", True)
     assert (invoked["JobOutputType"], invoked["Uri"].endswith("/output.csv")) == ("UriFile", True)
+
+
+@pytest.mark.parametrize("found", [style_a(), style_b()], ids=["output", "parameters"])
+def test_what_is_exported_for_a_run_does_not_lie_in_its_output(found: Pipeline) -> None:
+    definition = workflow()
+    place = map_workflow(definition, found, DATASTORES, WORKSPACE).place
+    assert place is not None
+    output = run_places(definition, place, RUN, {}).path
+
+    folder = export_folder(definition, RUN, "prior")
+
+    assert RUN in folder
+    assert not f"{folder}/".startswith(output)

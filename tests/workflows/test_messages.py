@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import BadRequest
-from shared.workflows.messages import JobHint, RefreshMessage, WhenActive, read_events, read_refresh
+from shared.workflows.messages import (
+    JobHint,
+    PartMessage,
+    RefreshMessage,
+    WhenActive,
+    advance_message,
+    part_message,
+    read_advance,
+    read_events,
+    read_part,
+    read_refresh,
+)
 
 KNOWN = frozenset({"churn", "churns", "abcd", "y2h1cm4x"})
 
@@ -117,3 +128,62 @@ def test_an_event_about_something_else_is_no_hint(data: Any) -> None:
 def test_what_is_no_event_is_refused(body: str) -> None:
     with pytest.raises(BadRequest, match="the message is"):
         read_events(body)
+
+
+# Our own
+
+
+RUN = "brg-churn-20261121T120000-abcdef"
+HOSTS_OWN = {"id", "insertionTime", "expirationTime", "popReceipt", "nextVisibleTime", "dequeueCount", "queueTrigger"}
+
+
+def test_what_is_sent_is_read() -> None:
+    assert read_advance(advance_message(RUN)) == RUN
+    assert read_part(part_message(RUN, 7)) == PartMessage(RUN, 7)
+
+
+@pytest.mark.parametrize("body", [advance_message(RUN), part_message(RUN, 7)])
+def test_a_message_has_its_version_and_no_name_that_the_host_takes_for_its_own(body: str) -> None:
+    document = json.loads(body)
+
+    assert document["v"] == 1
+    assert not {name.lower() for name in document} & {name.lower() for name in HOSTS_OWN}
+
+
+def test_members_that_a_later_release_adds_are_no_matter() -> None:
+    assert read_advance(f'{{"v": 1, "run": "{RUN}", "why": "x"}}') == RUN
+    assert read_part(f'{{"v": 1, "run": "{RUN}", "part": 0, "why": "x"}}') == PartMessage(RUN, 0)
+
+
+REFUSED_OURS = [
+    ("", "not JSON"),
+    ("churn", "not JSON"),
+    ("[]", "none of this app's"),
+    ('"text"', "none of this app's"),
+    ("{}", "none of this app's"),
+    ('{"v": 1}', "none of this app's: it has not the members .*run"),
+    ('{"v": 2, "run": "r", "part": 0}', "the version 2, which this release does not know"),
+    ('{"v": "1", "run": "r", "part": 0}', "the version 1, which"),
+    ('{"v": 1, "run": 5, "part": 0}', "the message's run is no text"),
+    ('{"v": 1, "run": null, "part": 0}', "the message's run is no text"),
+]
+REFUSED_PARTS = [
+    ('{"v": 1, "run": "r"}', "it has not the members part, run, v"),
+    *(
+        (f'{{"v": 1, "run": "r", "part": {part}}}', "part is no number")
+        for part in ('"0"', "0.5", "true", "null", "[]")
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "cause"), REFUSED_OURS)
+def test_what_is_no_message_of_ours_is_refused(body: str, cause: str) -> None:
+    for read in (read_advance, read_part):
+        with pytest.raises(BadRequest, match=cause):
+            read(body)
+
+
+@pytest.mark.parametrize(("body", "cause"), REFUSED_PARTS)
+def test_what_names_no_part_is_refused(body: str, cause: str) -> None:
+    with pytest.raises(BadRequest, match=cause):
+        read_part(body)

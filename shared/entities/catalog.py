@@ -1,0 +1,185 @@
+"""Which entities are there, with which snapshots, and what may be done to one: roll back, unpin, delete; and what did
+its import reject?"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.entities.retention import SnapshotStores, drop_snapshot
+from shared.entities.rows import Origin, Reject, RejectStore, parse_origin
+from shared.entities.snapshots import (
+    Entity,
+    EntityStore,
+    Snapshot,
+    change_entity,
+    find_entity,
+    roll_back_entity,
+    unpin,
+)
+from shared.errors import BadRequest, Conflict, NotFound
+
+REJECTS_PAGE = 1000
+"""Rejects of a page."""
+_MOST_NAMED = 20
+_ORIGIN = re.compile(r"[0-9]{6}-[0-9]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEntity:
+    """An entity and what is kept of it."""
+
+    entity: Entity
+    snapshots: Sequence[Snapshot]
+    """The newest first, published or held."""
+
+    def render(self) -> dict[str, Any]:
+        current = self.entity.current
+        return {
+            "name": self.entity.name,
+            "workflow": self.entity.workflow,
+            "pinned": self.entity.is_pinned,
+            "current": None if current is None else _rendered(current),
+            "snapshots": [_rendered(snapshot) for snapshot in self.snapshots],
+        }
+
+
+def _rendered(snapshot: Snapshot) -> dict[str, Any]:
+    schema = snapshot.schema
+    return {
+        "table": snapshot.table,
+        "run": snapshot.run,
+        "rows": snapshot.rows,
+        "rejected": snapshot.rejected,
+        "createdAt": _rfc3339(snapshot.created_at),
+        "publishedAt": None if snapshot.published_at is None else _rfc3339(snapshot.published_at),
+        "buckets": snapshot.buckets,
+        "columns": [
+            {"name": column.name, "source": column.source, "type": column.type.value} for column in schema.columns
+        ],
+        "primaryKey": schema.primary_key,
+        "customerId": schema.customer_id,
+    }
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+async def list_entities(store: EntityStore) -> list[KeptEntity]:
+    """All, by name. Raises StorageUnavailable."""
+    return await asyncio.gather(*(_with_snapshots(store, entity) for entity in await store.list()))
+
+
+async def read_entity(store: EntityStore, name: str) -> KeptEntity:
+    """Raises NotFound, with the names there are; StorageUnavailable."""
+    return await _with_snapshots(store, await find_entity(store, name))
+
+
+async def roll_back(store: EntityStore, name: str, now: datetime) -> KeptEntity:
+    """Readers see the snapshot before the current one; later runs are held. Raises NotFound, Conflict,
+    StorageUnavailable."""
+    return await _with_snapshots(store, await roll_back_entity(store, name, now))
+
+
+async def release(store: EntityStore, name: str) -> KeptEntity:
+    """Unpin: the next run is published again. Raises NotFound, StorageUnavailable."""
+    return await _with_snapshots(store, await change_entity(store, name, unpin))
+
+
+async def _with_snapshots(store: EntityStore, entity: Entity) -> KeptEntity:
+    return KeptEntity(entity, _newest_first(await store.list_snapshots(entity.name)))
+
+
+def _newest_first(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    return sorted(snapshots, key=lambda snapshot: (snapshot.created_at, snapshot.table), reverse=True)
+
+
+async def delete_entity(name: str, stores: SnapshotStores, writer: str | None) -> None:
+    """Remove an entity with all its snapshots; `writer` is the workflow that writes it. The pointer goes last, so that
+    a repetition finds what is left. Raises NotFound, StorageUnavailable; Conflict while a workflow writes it."""
+    entity = await find_entity(stores.entities, name)
+    if writer is not None:
+        raise Conflict(
+            f"the workflow {writer} writes the entity {entity.name}; delete the workflow first", target="entity"
+        )
+    while True:
+        for snapshot in await stores.entities.list_snapshots(entity.name):
+            await drop_snapshot(entity.name, snapshot.table, stores)
+        if await stores.entities.delete(entity):
+            return
+        entity = await find_entity(stores.entities, name)  # published or rolled back meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class RejectPage:
+    """Some rejects of a snapshot, by file and line."""
+
+    entity: str
+    snapshot: Snapshot
+    rejects: Sequence[Reject]
+    is_last: bool
+
+    def render(self, base: str) -> dict[str, Any]:
+        """`base`: the app's address, without a slash at its end."""
+        value = [{"file": reject.file, "line": reject.origin.line, "reason": reject.reason} for reject in self.rejects]
+        body: dict[str, Any] = {"snapshot": self.snapshot.table, "run": self.snapshot.run, "value": value}
+        if not self.is_last:
+            after = self.rejects[-1].origin.text
+            query = f"snapshot={self.snapshot.table}&after={after}"
+            body["nextLink"] = f"{base}/api/entities/{self.entity}/rejects?{query}"
+        return body
+
+
+async def read_rejects(
+    name: str, stores: SnapshotStores, *, run: str | None = None, table: str | None = None, after: str | None = None
+) -> RejectPage:
+    """What the import of a snapshot rejected: the current one, or the one of `run`, or `table`; behind `after`, which
+    a page's link has. Raises NotFound, BadRequest, StorageUnavailable."""
+    behind = _behind(after)
+    entity = await find_entity(stores.entities, name)
+    snapshot = await _chosen(entity, stores.entities, run, table)
+    rejects = await _first_rejects(stores.rejects, snapshot.table, behind)
+    return RejectPage(entity.name, snapshot, rejects[:REJECTS_PAGE], len(rejects) <= REJECTS_PAGE)
+
+
+def _behind(after: str | None) -> Origin | None:
+    if after is None:
+        return None
+    if not _ORIGIN.fullmatch(after):
+        raise BadRequest("after is not one that this service gave out: follow the nextLink", target="after")
+    return parse_origin(after)
+
+
+async def _chosen(entity: Entity, store: EntityStore, run: str | None, table: str | None) -> Snapshot:
+    if run is not None and table is not None:
+        raise BadRequest("give either run or snapshot, not both", target="snapshot")
+    if run is None and table is None:
+        if entity.current is None:
+            raise NotFound(
+                f"{entity.name} has no rows yet: no run of its workflow has been published; name a run with ?run=",
+                target="entity",
+            )
+        return entity.current
+    kept = _newest_first(await store.list_snapshots(entity.name))
+    found = next((snapshot for snapshot in kept if snapshot.table == table or snapshot.run == run), None)
+    if found is None:
+        asked, member = (
+            (f"of the run {run[:100]!r}", "run") if run is not None else (f"{(table or '')[:100]!r}", "snapshot")
+        )
+        names = [snapshot.run if run is not None else snapshot.table for snapshot in kept][:_MOST_NAMED]
+        known = f"there are: {', '.join(names)}" if names else "it has none"
+        raise NotFound(f"{entity.name} keeps no snapshot {asked}; {known}", target=member)
+    return found
+
+
+async def _first_rejects(store: RejectStore, table: str, after: Origin | None) -> list[Reject]:
+    """A page, and one more if there is one."""
+    found: list[Reject] = []
+    async for reject in store.list(table, after):
+        found.append(reject)
+        if len(found) > REJECTS_PAGE:
+            break
+    return found

@@ -1,0 +1,180 @@
+"""Table storage's REST for rows alone, through azure.core's pipeline: its authentication, its retries, our bodies.
+
+Everything else about storage stays with the SDKs. Adapts to a busy account: each 503 halves how many requests are under
+way at once, and answers let it grow again.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, Self
+
+from azure.core import AsyncPipelineClient
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import (
+    AsyncBearerTokenCredentialPolicy,
+    AsyncHTTPPolicy,
+    AsyncRetryPolicy,
+    SansIOHTTPPolicy,
+)
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.utils import parse_connection_string
+from yarl import URL
+
+from shared.storage.accounts import open_account
+from shared.storage.tables import spelled_out
+
+_SCOPE = "https://storage.azure.com/.default"
+_VERSION = "2020-12-06"
+_MOST_AT_ONCE = 32
+_FEWEST_AT_ONCE = 1
+_FIRST_AT_ONCE = 16
+
+
+class Window:
+    """How many requests of this process may be under way at the account."""
+
+    def __init__(self) -> None:
+        self.size = float(_FIRST_AT_ONCE)
+        self._under_way = 0
+        self._change = asyncio.Condition()
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        async with self._change:
+            await self._change.wait_for(lambda: self._under_way < int(self.size))
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            async with self._change:
+                self._under_way -= 1
+                self._change.notify(2)  # the window may have grown by one
+
+    def busy(self) -> None:
+        self.size = max(self.size / 2, _FEWEST_AT_ONCE)
+
+    def answered(self) -> None:
+        """One more for each round of answers."""
+        self.size = min(self.size + 1 / self.size, _MOST_AT_ONCE)
+
+
+class _SharedKey(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Source: "Authorize with Shared Key", Shared Key Lite for the Table service: date and resource are signed."""
+
+    def __init__(self, account: str, key: str) -> None:
+        self._account = account
+        self._key = base64.b64decode(key)
+
+    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+        date = format_datetime(datetime.now(UTC), usegmt=True)
+        # As aiohttp sends it: it writes some characters of a path in its own way.
+        signed = f"{date}\n/{self._account}{URL(request.http_request.url).raw_path}"
+        digest = hmac.new(self._key, signed.encode(), hashlib.sha256).digest()
+        headers = request.http_request.headers
+        headers["x-ms-date"] = date
+        headers["Authorization"] = f"SharedKeyLite {self._account}:{base64.b64encode(digest).decode()}"
+
+
+class _Signature(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """A shared access signature, put behind every address."""
+
+    def __init__(self, signature: str) -> None:
+        self._signature = signature.removeprefix("?")
+
+    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+        url = request.http_request.url
+        if "sig=" not in url:
+            request.http_request.url = f"{url}{'&' if '?' in url else '?'}{self._signature}"
+
+
+class _Watch(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Tells the window what each attempt met."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self._window = window
+
+    async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        response = await self.next.send(request)
+        if response.http_response.status_code in (429, 503):
+            self._window.busy()
+        else:
+            self._window.answered()
+        return response
+
+
+class RowPlane:
+    """Requests to one account's tables. Raises AzureError where no answer comes."""
+
+    def __init__(self, endpoint: str, credential: Any, *, transport: Any = None) -> None:
+        self.endpoint = endpoint.rstrip("/")
+        self.window = Window()
+        retry = AsyncRetryPolicy(retry_total=4, retry_connect=1, retry_backoff_factor=0.2, retry_backoff_max=5)
+        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
+            self.endpoint,
+            policies=[retry, credential, _Watch(self.window)],
+            transport=transport or AioHttpTransport(connection_timeout=1.5, read_timeout=15, use_env_settings=False),
+        )
+
+    async def send(
+        self, method: str, path: str, *, content: bytes | None = None, headers: Mapping[str, str], query: str = ""
+    ) -> AsyncHttpResponse:
+        """The answer, read whole, whatever its status."""
+        url = f"{self.endpoint}/{path}{query and '?'}{query}"
+        sent = {"x-ms-version": _VERSION, "DataServiceVersion": "3.0", **headers}
+        request = HttpRequest(method, url, headers=sent, content=content)
+        async with self.window.place():
+            response = await self._client.send_request(request)
+            await response.read()
+        return response
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> RowPlane:
+    """By connection string (key or signature), else with this app's identity. Raises ConfigurationError."""
+    return open_account(
+        connection,
+        endpoint,
+        by_key=_by_connection_string,
+        by_identity=lambda address: RowPlane(address, AsyncBearerTokenCredentialPolicy(credential(), _SCOPE)),
+        setting="BRIDGE_STORAGE__tableServiceUri",
+    )
+
+
+def _by_connection_string(text: str) -> RowPlane:
+    """Raises ValueError."""
+    members = {name.lower(): value for name, value in parse_connection_string(spelled_out(text)).items()}
+    account, key, signature = (
+        members.get("accountname"),
+        members.get("accountkey"),
+        members.get("sharedaccesssignature"),
+    )
+    endpoint = members.get("tableendpoint") or _endpoint(members)
+    if account and key:
+        return RowPlane(endpoint, _SharedKey(account, key))
+    if signature:
+        return RowPlane(endpoint, _Signature(signature))
+    raise ValueError("neither key nor signature")
+
+
+def _endpoint(members: Mapping[str, str]) -> str:
+    protocol, suffix = (
+        members.get("defaultendpointsprotocol", "https"),
+        members.get("endpointsuffix", "core.windows.net"),
+    )
+    return f"{protocol}://{members['accountname']}.table.{suffix}"

@@ -1,0 +1,62 @@
+"""The routes under `/api/entities`."""
+
+import azure.functions as func
+
+from shared.entities import catalog
+from shared.triggers.http import answers, base_url, get_services, json_response
+
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
+
+_ENTITIES = "api/entities"
+_ENTITY = "api/entities/{entity}"
+
+
+@blueprint.route(route=_ENTITIES, methods=["GET"])
+@answers
+async def get_entities(req: func.HttpRequest) -> func.HttpResponse:
+    found = await catalog.list_entities(get_services().snapshots.entities)
+    return json_response({"value": [kept.render() for kept in found]})
+
+
+@blueprint.route(route=_ENTITY, methods=["GET"])
+@answers
+async def get_entity(req: func.HttpRequest) -> func.HttpResponse:
+    kept = await catalog.read_entity(get_services().snapshots.entities, req.route_params["entity"])
+    return json_response(kept.render())
+
+
+@blueprint.route(route=_ENTITY, methods=["DELETE"])
+@answers
+async def delete_entity(req: func.HttpRequest) -> func.HttpResponse:
+    services, name = get_services(), req.route_params["entity"]
+    await catalog.delete_entity(name, services.snapshots, await services.workflows.writer(name))
+    return func.HttpResponse(status_code=204)
+
+
+@blueprint.route(route=f"{_ENTITY}/rollback", methods=["POST"])
+@answers
+async def roll_back_entity(req: func.HttpRequest) -> func.HttpResponse:
+    services = get_services()
+    kept = await catalog.roll_back(services.snapshots.entities, req.route_params["entity"], services.now())
+    return json_response(kept.render())
+
+
+@blueprint.route(route=f"{_ENTITY}/unpin", methods=["POST"])
+@answers
+async def unpin_entity(req: func.HttpRequest) -> func.HttpResponse:
+    kept = await catalog.release(get_services().snapshots.entities, req.route_params["entity"])
+    return json_response(kept.render())
+
+
+@blueprint.route(route=f"{_ENTITY}/rejects", methods=["GET"])
+@answers
+async def get_rejects(req: func.HttpRequest) -> func.HttpResponse:
+    services = get_services()
+    page = await catalog.read_rejects(
+        req.route_params["entity"],
+        services.snapshots,
+        run=req.params.get("run"),
+        table=req.params.get("snapshot"),
+        after=req.params.get("after"),
+    )
+    return json_response(page.render(base_url(req, services)))

@@ -1,0 +1,73 @@
+"""The poison queues: what the host gave up is kept with its cause, and nothing disappears.
+
+No queue stands behind these, so a message that fails here would lie unseen until it expires. It is put back instead, as
+a new message, until storage takes it. As `str` for the reason that `queues` has; with the queues' encoding `none` a
+message is always text.
+"""
+
+import logging
+from collections.abc import Callable
+
+import azure.functions as func
+
+from shared.app import Services, get_services
+from shared.errors import BridgeError
+from shared.logs import log_event
+from shared.triggers.queues import log_failure
+from shared.workflows.poison import PoisonMessage, keep
+
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
+
+_CONNECTION = "AzureWebJobsStorage"
+_PAUSE = 60.0
+"""Seconds before a message that could not be kept is tried again."""
+
+logger = logging.getLogger("bridge.queues")
+
+
+@blueprint.queue_trigger(arg_name="msg", queue_name="workflow-refresh-poison", connection=_CONNECTION)
+async def keep_workflow_refresh(msg: str) -> None:
+    await take_poison("workflow-refresh", msg)
+
+
+@blueprint.queue_trigger(arg_name="msg", queue_name="run-advance-poison", connection=_CONNECTION)
+async def keep_run_advance(msg: str) -> None:
+    await take_poison("run-advance", msg)
+
+
+@blueprint.queue_trigger(arg_name="msg", queue_name="import-part-poison", connection=_CONNECTION)
+async def keep_import_part(msg: str) -> None:
+    await take_poison("import-part", msg)
+
+
+@blueprint.queue_trigger(arg_name="msg", queue_name="aml-events-poison", connection=_CONNECTION)
+async def keep_aml_events(msg: str) -> None:
+    await take_poison("aml-events", msg)
+
+
+async def take_poison(queue: str, body: str, services: Callable[[], Services] = get_services) -> None:
+    """Keep the message, and tell of it. Raises only where storage takes it neither into the table nor back into the
+    queue."""
+    try:
+        made = services()
+        message = await keep(queue, body, store=made.poison, now=made.now())
+    except Exception as error:  # noqa: BLE001  # the rim: whatever it is, the message stays
+        log_failure("poison_not_kept", queue, body, error)
+        await _put_back(services(), queue, body)
+        return
+    code = message.cause.code if message.cause else None
+    log_event(logger, "message_poisoned", logging.ERROR, queue=queue, message=message.id, code=code)
+    await _tell(made, message)
+
+
+async def _tell(services: Services, message: PoisonMessage) -> None:
+    try:
+        await services.poisoned(message.queue, message.body, message.cause)
+    except Exception as error:  # noqa: BLE001  # the rim: the message is kept and seen, whatever comes of telling it
+        log_failure("poison_not_told", message.queue, message.body, error)
+        if isinstance(error, BridgeError) and error.retryable:
+            await _put_back(services, message.queue, message.body)
+
+
+async def _put_back(services: Services, queue: str, body: str) -> None:
+    await services.queues.send(f"{queue}-poison", body, delay=_PAUSE)

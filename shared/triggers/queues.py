@@ -1,0 +1,77 @@
+"""The rim of every queue function: a message that fails leaves its cause, then goes the host's way.
+
+The host tries it again, and puts it into the poison queue in the end, without a word about why.
+
+A handler takes the body as `str`, unless it needs the message's id: a `QueueMessage` is made of the host's metadata, over
+which the host lays the members of a JSON body, so that a body such as `{"dequeueCount": "x"}` cannot be decoded
+(azure-functions-python-worker#1373).
+"""
+
+import logging
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, Protocol
+
+import azure.functions as func
+
+from shared.app import Services, get_services
+from shared.errors import BridgeError
+from shared.logs import log_event, place_of
+from shared.workflows.poison import cause_of_error, poison_id
+
+logger = logging.getLogger("bridge.queues")
+
+
+class QueueHandler(Protocol):
+    """The worker passes the body by name, so the binding's `arg_name` is `msg`."""
+
+    __name__: str
+
+    def __call__(self, msg: Any) -> Coroutine[Any, Any, None]: ...
+
+
+def text_of(msg: func.QueueMessage | str) -> str:
+    """The body; with the queues' encoding `none` it is always text."""
+    return msg if isinstance(msg, str) else msg.get_body().decode("utf-8", "surrogatepass")
+
+
+def queue_rim(queue: str, services: Callable[[], Services] = get_services) -> Callable[[QueueHandler], QueueHandler]:
+    """For the handler of `queue`: what it raises is noted as the message's cause, and raised again."""
+
+    def rimmed(handler: QueueHandler) -> QueueHandler:
+        @wraps(handler)
+        async def rim(msg: Any) -> None:
+            try:
+                await handler(msg)
+            except Exception as error:
+                body = text_of(msg)
+                log_failure("queue_message_failed", queue, body, error)
+                await _note(services, queue, body, error)
+                raise
+
+        return rim
+
+    return rimmed
+
+
+async def _note(services: Callable[[], Services], queue: str, body: str, error: Exception) -> None:
+    """Best effort: that the cause is not stored must not hide it from the host."""
+    try:
+        made = services()
+        await made.poison.note_cause(queue, body, cause_of_error(error, made.now()))
+    except Exception as failure:  # noqa: BLE001  # the rim: the handler's own error is the one to raise
+        log_failure("cause_not_noted", queue, body, failure)
+
+
+def log_failure(event: str, queue: str, body: str, error: Exception) -> None:
+    """By the message's id; the body and a foreign error's text stay out."""
+    ours = isinstance(error, BridgeError)
+    log_event(
+        logger,
+        event,
+        logging.WARNING if ours else logging.ERROR,
+        queue=queue,
+        message=poison_id(queue, body),
+        error=error.code if isinstance(error, BridgeError) else type(error).__name__,
+        at=None if ours else place_of(error),
+    )

@@ -1,0 +1,1 @@
+"""What Customer Insights' page on custom models promises, sentence by sentence, through the API."""

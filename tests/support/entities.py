@@ -1,0 +1,73 @@
+"""Entities with rows, written straight into storage, as a run would write them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from shared.entities.importing import ImportStores, import_part, imported
+from shared.entities.parts import plan_import
+from shared.entities.retention import SnapshotStores
+from shared.entities.rows import SnapshotTable
+from shared.entities.schema import Wanted
+from shared.entities.snapshots import Snapshot, claim_entity, publish_snapshot, snapshot_table
+from shared.storage.blobs import BlobLargeValues
+from shared.storage.blobs import connect as connect_blobs
+from shared.storage.entities import TableEntities, TableRejects
+from shared.storage.plane import connect as connect_plane
+from shared.storage.rows import TableRows
+from shared.storage.tables import connect as connect_tables
+from tests.entities.fakes import MemoryOutput
+from tests.support.identity import no_identity
+
+
+def in_storage[T](connection: str, do: Callable[[SnapshotStores], Awaitable[T]]) -> T:
+    """Runs `do` with the stores of an account."""
+
+    async def run() -> T:
+        async with (
+            connect_tables(connection, "", no_identity) as tables,
+            connect_blobs(connection, "", no_identity) as blobs,
+            connect_plane(connection, "", no_identity) as plane,
+        ):
+            rows, large = TableRows(tables, plane), BlobLargeValues(blobs)
+            return await do(SnapshotStores(TableEntities(tables), rows, large, TableRejects(tables)))
+
+    return asyncio.run(run())
+
+
+def claim(connection: str, entity: str, workflow: str = "writer") -> None:
+    """Make the entity, without rows."""
+    in_storage(connection, lambda stores: claim_entity(stores.entities, entity, workflow))
+
+
+def publish(
+    connection: str,
+    entity: str,
+    csv: str,
+    *,
+    primary: str = "id",
+    run: str = "run-1",
+    hour: int = 0,
+    workflow: str = "writer",
+    held: bool = False,
+) -> Snapshot:
+    """Import a CSV whose customer id is `id`, and publish it, unless it is `held`."""
+    at = datetime(2026, 11, 21, hour, tzinfo=UTC)
+
+    async def write(stores: SnapshotStores) -> Snapshot:
+        imports = ImportStores(MemoryOutput({"out.csv": csv.encode()}), stores.rows, stores.rejects, stores.large)
+        plan = await plan_import(imports.output, "out.csv", Wanted(primary, "id", {}))
+        table = SnapshotTable(snapshot_table(entity, run, at), plan.schema, 4)
+        await stores.rows.create(table)
+        for part in plan.parts:
+            await import_part(part, plan, table, imports)
+        found = await imported(plan, table, stores.rejects)
+        snapshot = Snapshot(table.name, run, plan.schema, table.buckets, found.rows, found.rejected, at)
+        await claim_entity(stores.entities, entity, workflow)
+        if held:
+            await stores.entities.save_snapshot(entity, snapshot)
+        else:
+            await publish_snapshot(stores.entities, entity, snapshot, at)
+        return snapshot
+
+    return in_storage(connection, write)
