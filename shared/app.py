@@ -445,10 +445,12 @@ class Services:
     @cached_property
     def data(self) -> "DataStores":
         """What the data plane reads."""
+        from shared.entities.parquet_reader import ParquetReader
         from shared.entities.reading import DataStores
 
         stores = self.snapshots
-        return DataStores(stores.entities, stores.rows, stores.large)
+        reader = ParquetReader(stores.large)
+        return DataStores(stores.entities, stores.rows, stores.large, reader)
 
     @cached_property
     def sign_in(self) -> "SignIn":

@@ -95,6 +95,13 @@ class NotFound(BridgeError):
     status = 404
 
 
+class NotAcceptable(BridgeError):
+    """Nothing that the caller takes is a form in which we answer."""
+
+    code = "NotAcceptable"
+    status = 406
+
+
 class Conflict(BridgeError):
     """What is asked for does not go with how things stand."""
 

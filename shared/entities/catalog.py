@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.entities.files import entity_prefix
+from shared.entities.manifests import tell_current
 from shared.entities.retention import SnapshotStores, drop_snapshot
 from shared.entities.rows import Origin, Reject, RejectStore, parse_origin
 from shared.entities.snapshots import (
@@ -78,10 +80,12 @@ async def read_entity(store: EntityStore, name: str) -> KeptEntity:
     return await _with_snapshots(store, await find_entity(store, name))
 
 
-async def roll_back(store: EntityStore, name: str, now: datetime) -> KeptEntity:
+async def roll_back(stores: SnapshotStores, name: str, now: datetime) -> KeptEntity:
     """Readers see the snapshot before the current one; later runs are held. Raises NotFound, Conflict,
     StorageUnavailable."""
-    return await _with_snapshots(store, await roll_back_entity(store, name, now))
+    entity = await roll_back_entity(stores.entities, name, now)
+    await tell_current(entity.name, stores.entities, stores.large)
+    return await _with_snapshots(stores.entities, entity)
 
 
 async def release(store: EntityStore, name: str) -> KeptEntity:
@@ -108,6 +112,7 @@ async def delete_entity(name: str, stores: SnapshotStores, writer: str | None) -
     while True:
         for snapshot in await stores.entities.list_snapshots(entity.name):
             await drop_snapshot(entity.name, snapshot.table, stores)
+        await stores.large.drop(entity_prefix(entity.name))
         if await stores.entities.delete(entity):
             return
         entity = await find_entity(stores.entities, name)  # published or rolled back meanwhile

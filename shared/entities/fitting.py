@@ -8,7 +8,7 @@ from shared.entities.keys import partition_key, row_key, utf16_units
 from shared.entities.outputs import FileKind, OutputFile
 from shared.entities.records import Record, Texts
 from shared.entities.rows import Origin, Row, SnapshotTable
-from shared.entities.schema import CUSTOMER_ID
+from shared.entities.schema import CUSTOMER_ID, Schema
 from shared.entities.values import EdmType, Value, reader
 
 LARGEST_TEXT = 32_000
@@ -61,8 +61,6 @@ class RowFitter:
         places = {cell.name: cell.place for cell in self._cells}
         self._customer = places[schema.customer_id]
         self._primary = None if schema.is_one_column else places[schema.primary_key]
-        self._indexes = {column.name: index for index, column in enumerate(schema.columns)}
-        self._keys = {schema.customer_id, schema.primary_key, CUSTOMER_ID}
         self._empty_is_null = file.kind is FileKind.CSV
         self._table = table
         self._file = file
@@ -79,7 +77,7 @@ class RowFitter:
             raise Misfit(str(error)) from None
         values: dict[str, Value] = {CUSTOMER_ID: customer_id}
         size = _ROW_OVERHEAD + self._fill(values, record.texts)
-        large = self._set_apart(values) if size > _SMALL_ROW else {}
+        large = set_apart(values, self._table.schema) if size > _SMALL_ROW else {}
         weight = _ROW_OVERHEAD + sum(map(_weight, values.values())) if size > _SMALL_ROW else 12 * size
         origin = Origin(self._file.index, record.number)
         partition = partition_key(customer_id, self._table.buckets)
@@ -105,21 +103,31 @@ class RowFitter:
                 raise Misfit(f"has a value in the column {cell.source!r} that is no {cell.type}") from None
         return size
 
-    def _set_apart(self, values: dict[str, Value]) -> dict[int, str]:
-        """Takes out of `values` what is too large to lie in the row."""
-        units = {
-            name: utf16_units(value)
-            for name, value in values.items()
-            if isinstance(value, str) and name not in self._keys
-        }
-        room = LARGEST_ROW - sum(map(_stored_bytes, values, values.values()))
-        large: dict[int, str] = {}
-        for name in sorted(units, key=lambda name: (-units[name], name)):
-            if units[name] <= LARGEST_TEXT and room >= 0:
-                break
-            room += 2 * units[name]
-            large[self._indexes[name]] = str(values.pop(name))
-        return dict(sorted(large.items()))
+
+def fit_again(values: dict[str, Value], origin: Origin, table: SnapshotTable) -> FittedRow:
+    """The row that once had these values, large ones included, and that origin."""
+    schema = table.schema
+    customer_id = str(values[CUSTOMER_ID])
+    primary_key = None if schema.is_one_column else str(values[schema.primary_key])
+    weight = _ROW_OVERHEAD + sum(map(_weight, values.values()))
+    large = set_apart(values, schema)
+    partition = partition_key(customer_id, table.buckets)
+    return FittedRow(Row(partition, row_key(customer_id, primary_key), origin, values, tuple(large)), large, weight)
+
+
+def set_apart(values: dict[str, Value], schema: Schema) -> dict[int, str]:
+    """Takes out of `values` what is too large to lie in the row; by index of the column."""
+    keys = (schema.customer_id, schema.primary_key, CUSTOMER_ID)
+    units = {name: utf16_units(value) for name, value in values.items() if isinstance(value, str) and name not in keys}
+    room = LARGEST_ROW - sum(map(_stored_bytes, values, values.values()))
+    indexes = {column.name: index for index, column in enumerate(schema.columns)}
+    large: dict[int, str] = {}
+    for name in sorted(units, key=lambda name: (-units[name], name)):
+        if units[name] <= LARGEST_TEXT and room >= 0:
+            break
+        room += 2 * units[name]
+        large[indexes[name]] = str(values.pop(name))
+    return dict(sorted(large.items()))
 
 
 def _stored_bytes(name: str, value: Value) -> int:

@@ -1,38 +1,29 @@
 """One part of a run's output becomes rows of a snapshot: streamed, idempotent, the same in any order of parts.
 
-Each row keeps its origin, file and line. Where its key is taken already, the origin of the stored row tells what to do:
-the same one is a replay of this part, and nothing happens; of two others the lower wins and the other is a reject.
+Each row keeps its origin, file and line, by which a replay is told from a second occurrence of its key. Beside the
+table the part's rows lie in a Parquet file, without those that are known to have lost their key.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from shared.entities.files import SnapshotFiles, part_path
 from shared.entities.fitting import FittedRow, Misfit, RowFitter
 from shared.entities.outputs import OutputFile, OutputFiles
+from shared.entities.part_file import GROUP_SIZE, GroupSize, PartFile
 from shared.entities.parts import Part, Plan
 from shared.entities.quality import Contents
 from shared.entities.records import Record, read_records
 from shared.entities.rows import (
     MOST_IN_TRANSACTION,
-    Existing,
-    LargeValues,
     Origin,
     Reject,
     RejectStore,
-    Row,
     RowStore,
     SnapshotTable,
-    Write,
-    large_name,
 )
+from shared.entities.transactions import Transactions
 
-_HEAVIEST_TRANSACTION = 1_000_000
-"""Of our weights; Table storage takes 4 MiB, and control characters weigh three times what we count."""
-_MOST_WAITING = 24_000_000
-"""Of our weights: what waits to fill transactions, together."""
-_IN_FLIGHT = 8
-"""Transactions under way at once."""
 _TWICE = "has a key that occurs more than once; the first occurrence is kept"
 
 
@@ -43,7 +34,7 @@ class ImportStores:
     output: OutputFiles
     rows: RowStore
     rejects: RejectStore
-    large: LargeValues
+    large: SnapshotFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +46,41 @@ class PartResult:
     """Rejects but for keys that occur more than once, which only the store of rejects can count across parts."""
 
 
-async def import_part(part: Part, plan: Plan, table: SnapshotTable, stores: ImportStores) -> PartResult:
+async def import_part(
+    part: Part, plan: Plan, table: SnapshotTable, stores: ImportStores, size: GroupSize = GROUP_SIZE
+) -> PartResult:
     """Write the part's rows. May be repeated, at any point and beside others.
 
     Raises UnusableOutput with file and line, StorageUnavailable.
     """
     file = plan.files[part.file]
-    loading = _Loading(table, file, [file.path for file in plan.files], stores)
+    # Before any row is looked at: whoever writes the Parquet file meanwhile knows at least what this import will know.
+    upload = await stores.large.begin(part_path(table.name, part.number))
+    parquet = PartFile(table.schema, file.index, upload, size)
+    loading = _Loading(table, file, [file.path for file in plan.files], stores, parquet)
     try:
         async for records in read_records(stores.output, file, part):
             await loading.take(records)
         await loading.finish()
     finally:
         await loading.abandon()
+    if not await parquet.finish():
+        await _write_again(part, table, file, stores.output, parquet.again())
     return PartResult(loading.records, loading.misfits)
+
+
+async def _write_again(
+    part: Part, table: SnapshotTable, file: OutputFile, output: OutputFiles, parquet: PartFile
+) -> None:
+    """A large part's Parquet, once more: rows have lost their key after they were sent."""
+    fitter = RowFitter(table, file)
+    async for records in read_records(output, file, part):
+        for record in records:
+            try:
+                await parquet.add(fitter.fit(record))
+            except Misfit:
+                continue
+    await parquet.finish()
 
 
 async def imported(plan: Plan, table: SnapshotTable, rejects: RejectStore) -> Contents:
@@ -80,36 +92,27 @@ async def imported(plan: Plan, table: SnapshotTable, rejects: RejectStore) -> Co
     return Contents(plan.records - rejected, rejected, plan.schema)
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """Rows of one partition that wait to be written together, by key."""
-
-    rows: dict[str, FittedRow] = field(default_factory=dict)
-    weight: int = 0
-
-    def has_room(self, fitted: FittedRow) -> bool:
-        return len(self.rows) < MOST_IN_TRANSACTION and self.weight + fitted.weight <= _HEAVIEST_TRANSACTION
-
-    def add(self, fitted: FittedRow) -> None:
-        self.rows[fitted.row.key] = fitted
-        self.weight += fitted.weight
-
-
 class _Loading:
     """One part on its way in."""
 
-    def __init__(self, table: SnapshotTable, file: OutputFile, paths: Sequence[str], stores: ImportStores) -> None:
+    def __init__(
+        self,
+        table: SnapshotTable,
+        file: OutputFile,
+        paths: Sequence[str],
+        stores: ImportStores,
+        parquet: PartFile,
+    ) -> None:
         self.records = 0
         self.misfits = 0
         self._table = table
         self._file = file
         self._paths = paths
         self._stores = stores
+        self._parquet = parquet
         self._fitter = RowFitter(table, file)
-        self._buckets: dict[str, _Bucket] = {}
-        self._waiting = 0
+        self._transactions = Transactions(table, stores.rows, stores.large, self._lose)
         self._rejects: list[Reject] = []
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -125,57 +128,21 @@ class _Loading:
         await self._write_rejects(at_least=MOST_IN_TRANSACTION)
 
     async def finish(self) -> None:
-        for partition in list(self._buckets):
-            await self._send(partition)
-        while self._tasks:
-            await self._settle(asyncio.ALL_COMPLETED)
+        await self._transactions.finish()
         await self._write_rejects(at_least=1)
 
     async def abandon(self) -> None:
-        """No task outlives its part."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._transactions.abandon()
 
     async def _add(self, fitted: FittedRow) -> None:
-        partition = fitted.row.partition
-        bucket = self._buckets.setdefault(partition, _Bucket())
-        if fitted.row.key in bucket.rows:
+        if not await self._transactions.add(fitted):
             self._rejects.append(self._duplicate(fitted.row.origin))
-            return
-        if not bucket.has_room(fitted):
-            await self._send(partition)
-            bucket = self._buckets.setdefault(partition, _Bucket())
-        bucket.add(fitted)
-        self._waiting += fitted.weight
-        if self._waiting > _MOST_WAITING:
-            await self._send(max(self._buckets, key=lambda name: self._buckets[name].weight))
+            self._parquet.leave_out([fitted.row.origin])
+        await self._parquet.add(fitted)
 
-    async def _send(self, partition: str) -> None:
-        bucket = self._buckets.pop(partition)
-        self._waiting -= bucket.weight
-        while len(self._tasks) >= _IN_FLIGHT:
-            await self._settle(asyncio.FIRST_COMPLETED)
-        self._tasks.add(asyncio.create_task(self._write(partition, bucket.rows)))
-
-    async def _settle(self, when: str) -> None:
-        done, self._tasks = await asyncio.wait(self._tasks, return_when=when)
-        failures = [failure for task in done if (failure := task.exception())]
-        if failures:
-            raise failures[0]
-
-    async def _write(self, partition: str, rows: Mapping[str, FittedRow]) -> None:
-        """Large values first: a row never names a blob that is not there."""
-        for fitted in rows.values():
-            for column, text in fitted.large.items():
-                name = large_name(self._table.name, fitted.row.origin, column)
-                await self._stores.large.put(name, text.encode("utf-8", "surrogatepass"))
-        writes = [Write(fitted.row) for fitted in rows.values()]
-        while writes and not await self._stores.rows.write(self._table, writes):
-            found = await self._stores.rows.find(self._table, partition, list(rows))
-            writes, losers = settle([fitted.row for fitted in rows.values()], found)
-            # Before a row that loses is overwritten: a process that dies in between has told the truth too early.
-            await self._stores.rejects.add(self._table.name, [self._duplicate(origin) for origin in losers])
+    async def _lose(self, losers: Sequence[Origin]) -> None:
+        self._parquet.leave_out(losers)
+        await self._stores.rejects.add(self._table.name, [self._duplicate(origin) for origin in losers])
 
     def _duplicate(self, origin: Origin) -> Reject:
         return Reject(origin, self._paths[origin.file], _TWICE, is_duplicate=True)
@@ -184,19 +151,3 @@ class _Loading:
         if len(self._rejects) >= at_least:
             rejects, self._rejects = self._rejects, []
             await self._stores.rejects.add(self._table.name, rejects)
-
-
-def settle(rows: Sequence[Row], found: Mapping[str, Existing]) -> tuple[list[Write], list[Origin]]:
-    """Which of `rows` are to be written, given those that lie under their keys; and the origins that lose a key."""
-    writes: list[Write] = []
-    losers: list[Origin] = []
-    for row in rows:
-        stored = found.get(row.key)
-        if stored is None:
-            writes.append(Write(row))
-        elif row.origin < stored.origin:
-            writes.append(Write(row, replaces=stored.version))
-            losers.append(stored.origin)
-        elif row.origin > stored.origin:
-            losers.append(row.origin)
-    return writes, losers

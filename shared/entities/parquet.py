@@ -56,7 +56,7 @@ async def group_rows(output: OutputFiles, file: Listed, group: int) -> AsyncIter
         yield batch
 
 
-async def _tail(output: OutputFiles, file: Listed) -> "_Pieces":
+async def _tail(output: OutputFiles, file: Listed) -> "Pieces":
     """The footer's bytes: the last eight tell how long it is."""
     start = max(0, file.size - _TAIL)
     data = await _fetch(output, file, start, file.size)
@@ -73,13 +73,13 @@ async def _fetch(output: OutputFiles, file: Listed, start: int, end: int) -> byt
     return b"".join([chunk async for chunk in output.read(file, start, end)])
 
 
-type _Pieces = list[tuple[int, bytes]]
+type Pieces = list[tuple[int, bytes]]
 
 
-class _Sparse(io.RawIOBase):
+class Sparse(io.RawIOBase):
     """A file of which we have some stretches."""
 
-    def __init__(self, size: int, pieces: _Pieces) -> None:
+    def __init__(self, size: int, pieces: Pieces) -> None:
         self._size = size
         self._pieces = pieces
         self._at = 0
@@ -107,11 +107,11 @@ class _Sparse(io.RawIOBase):
         raise OSError("a stretch that was not fetched")
 
 
-def _open(file: Listed, pieces: _Pieces) -> "pq.ParquetFile":
+def _open(file: Listed, pieces: Pieces) -> "pq.ParquetFile":
     import pyarrow.parquet as pq
 
     with _reading(file):
-        return pq.ParquetFile(_Sparse(file.size, pieces), pre_buffer=False)
+        return pq.ParquetFile(Sparse(file.size, pieces), pre_buffer=False)
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def _extent(group: "pq.RowGroupMetaData") -> tuple[int, int]:
     return min(starts, default=0), max(ends, default=0)
 
 
-def _batches(file: Listed, pieces: _Pieces, group: int) -> Iterator[list[tuple[str | None, ...]]]:
+def _batches(file: Listed, pieces: Pieces, group: int) -> Iterator[list[tuple[str | None, ...]]]:
     with _reading(file):
         for batch in _open(file, pieces).iter_batches(_BATCH, row_groups=[group], use_threads=False):
             yield list(zip(*(_texts(column) for column in batch.columns), strict=True))

@@ -12,18 +12,22 @@ from shared.entities.values import EdmType, Value
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LEVEL = 1
+"""Of zstd: a quarter smaller than snappy, for hardly more time."""
+
 
 class ParquetFile:
     """Its bytes come from `add` and `finish`, one after the other."""
 
-    def __init__(self, properties: Mapping[str, EdmType]) -> None:
-        import pyarrow as pa
+    def __init__(self, properties: Mapping[str, EdmType], *, is_zstd: bool = False) -> None:
         import pyarrow.parquet as pq
 
-        types = _arrow_types()
-        self._schema = pa.schema([(name, types[kind]) for name, kind in properties.items()])
+        self._schema = arrow_schema(properties)
         self._bytes = _Drained()
-        self._writer = pq.ParquetWriter(self._bytes, self._schema)
+        compression = "zstd" if is_zstd else "snappy"
+        self._writer = pq.ParquetWriter(
+            self._bytes, self._schema, compression=compression, compression_level=_LEVEL if is_zstd else None
+        )
 
     def add(self, rows: Sequence[Sequence[Value | None]]) -> bytes:
         """A row group of `rows` (at least one), whose values stand in the order of the properties."""
@@ -31,7 +35,11 @@ class ParquetFile:
 
         columns = zip(self._schema, zip(*rows, strict=True), strict=True)
         arrays = [pa.array(values, field.type) for field, values in columns]
-        self._writer.write_table(pa.table(arrays, schema=self._schema), row_group_size=len(rows))
+        return self.add_table(pa.table(arrays, schema=self._schema))
+
+    def add_table(self, table: "pa.Table") -> bytes:
+        """A row group of a table that has these columns and a row at least."""
+        self._writer.write_table(table.combine_chunks(), row_group_size=len(table))
         return self._bytes.drain()
 
     def finish(self) -> bytes:
@@ -62,6 +70,21 @@ class _Drained(io.RawIOBase):
     def drain(self) -> bytes:
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
+
+
+def arrow_schema(properties: Mapping[str, EdmType]) -> "pa.Schema":
+    import pyarrow as pa
+
+    types = _arrow_types()
+    return pa.schema([(name, types[kind]) for name, kind in properties.items()])
+
+
+def arrow_columns(properties: Mapping[str, EdmType], rows: Sequence[Mapping[str, Value]]) -> "dict[str, pa.Array]":
+    """A column for each property, with a null where a row has no value."""
+    import pyarrow as pa
+
+    types = _arrow_types()
+    return {name: pa.array([row.get(name) for row in rows], types[kind]) for name, kind in properties.items()}
 
 
 def _arrow_types() -> "Mapping[EdmType, pa.DataType]":

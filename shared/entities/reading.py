@@ -1,91 +1,103 @@
-"""Answers data requests from the published snapshot: one row by key, a customer's rows, pages of all, counts.
+"""Answers data requests from the published snapshot: one row by key, rows that a query chooses, pages of all, counts.
 
 A page's link carries the snapshot it began on, so that a reader who pages never sees a mix.
 """
 
-import asyncio
-import base64
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
-from shared.entities.keys import customer_range, partition_key, row_key
-from shared.entities.odata import DataRequest
-from shared.entities.rows import LargeValues, Page, Row, RowStore, SnapshotTable, large_name
+from shared.entities.keys import partition_key, row_key
+from shared.entities.odata.binding import bind_filter
+from shared.entities.odata.filters import Filter
+from shared.entities.odata.formats import MOST_IN_PAGE, Format, choose_format
+from shared.entities.odata.metadata import metadata_document, service_document
+from shared.entities.odata.names import bind_orderby, bind_select
+from shared.entities.odata.rendering import Shape, as_csv, collection, single
+from shared.entities.odata.requests import DataRequest, Query, parse_query
+from shared.entities.paging import Cursor, read_cursor
 from shared.entities.schema import CUSTOMER_ID, Schema
 from shared.entities.snapshots import Entity, EntityStore, Snapshot, find_entity
+from shared.entities.sources import PAGE, Batch, DataStores, Place, Selection, count_rows, read_batch, whole
 from shared.errors import BadRequest, Gone, NotFound, NotSupported
 
-PAGE = 1000
-"""Rows of a page, and the most that Table storage gives at once."""
+__all__ = ["PAGE", "Answer", "DataStores", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
-class DataStores:
-    """Where answers come from."""
-
-    entities: EntityStore
-    rows: RowStore
-    large: LargeValues
+class Answer:
+    body: dict[str, Any] | str
+    """JSON, or text of another kind."""
+    content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class _Cursor:
-    """Where a reader is: what a `$skiptoken` says."""
+class _Reading:
+    """A query of a snapshot, from its first row or a later one on."""
 
     snapshot: Snapshot
-    customer_id: str | None
+    query: Query
+    format: Format
+    size: int
+    now: datetime
     left: int | None
     """Rows that `$top` still allows."""
-    page: str | None
-
-    def text(self) -> str:
-        members = [self.snapshot.table, self.customer_id, self.left, self.page]
-        return base64.urlsafe_b64encode(json.dumps(members).encode()).decode().rstrip("=")
+    place: Place = None
+    count: int | None = None
+    """What an earlier page's token says of it."""
 
 
-async def answer(request: DataRequest, stores: DataStores, root: str) -> dict[str, Any] | int:
-    """The JSON of a collection or row, or a count. `root`: the service's address, without a slash at its end.
+async def answer(request: DataRequest, stores: DataStores, root: str, now: datetime) -> Answer:
+    """`root`: the service's address, without a slash at its end.
 
     Raises NotFound, Gone, BadRequest, NotSupported, StorageUnavailable.
     """
+    if not request.entity:
+        return await _about(request, stores.entities, root)
     entity = await find_entity(stores.entities, request.entity)
     if entity.current is None:
         raise NotFound(f"{entity.name} has no rows yet: no run of its workflow has been published", target="entity")
     if request.key is not None:
         return await _one(request, entity, entity.current, stores, root)
-    cursor = await _cursor(request, entity, entity.current, stores.entities)
+    reading = await _begin(request, entity, entity.current, stores.entities, now)
     if request.is_count:
-        return await _count(cursor, stores.rows)
-    return await _collection(cursor, entity.name, stores, root)
+        found = await count_rows(Selection(reading.snapshot, (), _filter(reading)), stores)
+        return Answer(str(found), "text/plain;charset=utf-8")
+    answered = await _collection(reading, entity.name, stores, root)
+    if request.page_size is None:
+        return answered
+    applied = {"Preference-Applied": f"odata.maxpagesize={request.page_size}"}
+    return replace(answered, headers={**answered.headers, **applied})
 
 
-async def service_document(entities: EntityStore, root: str) -> dict[str, Any]:
-    """The entities that have rows. `root` as in `answer`. Raises StorageUnavailable."""
-    names = [entity.name for entity in await entities.list() if entity.current is not None]
-    sets = [{"name": name, "kind": "EntitySet", "url": name} for name in names]
-    return {"@odata.context": f"{root}/$metadata", "value": sets}
+async def _about(request: DataRequest, entities: EntityStore, root: str) -> Answer:
+    """Of the entities that have rows."""
+    known = [(entity.name, entity.current.schema) for entity in await entities.list() if entity.current is not None]
+    if request.is_metadata:
+        return Answer(metadata_document(known), "application/xml;charset=utf-8")
+    form = Format() if request.format.is_csv else request.format
+    return Answer(service_document([name for name, _ in known], root), form.content_type)
 
 
-async def _one(
-    request: DataRequest, entity: Entity, snapshot: Snapshot, stores: DataStores, root: str
-) -> dict[str, Any]:
+async def _one(request: DataRequest, entity: Entity, snapshot: Snapshot, stores: DataStores, root: str) -> Answer:
     customer_id, primary_key = _key(request.key or {}, snapshot.schema)
-    if request.is_count or request.filter or request.token or request.top is not None:
-        raise NotSupported("a row by its key takes no query options", target="key")
+    if request.query != Query(select=request.query.select):
+        raise NotSupported("a row by its key takes no query options but $select and $format", target="key")
     try:
         key = row_key(customer_id, primary_key)
     except ValueError:
         key = ""
     partition = partition_key(customer_id, snapshot.buckets)
+    shape = _shape(request.query, request.format, snapshot, entity.name, root)
     row = await stores.rows.get(snapshot.place, partition, key) if key else None
     if row is None:
         raise NotFound(f"{entity.name} has no row with this key", target="key")
-    return {"@odata.context": f"{root}/$metadata#{entity.name}/$entity", **await _rendered(row, snapshot, stores.large)}
+    values = await whole(row, snapshot, shape.needed, stores.large)
+    body = as_csv(shape, [values]) if request.format.is_csv else single(shape, values)
+    return Answer(body, request.format.content_type)
 
 
 def _key(given: Mapping[str, str], schema: Schema) -> tuple[str, str | None]:
@@ -106,109 +118,81 @@ def _first(names: Mapping[str, str], *wanted: str) -> str | None:
     return next((names[name.casefold()] for name in wanted if name.casefold() in names), None)
 
 
-async def _cursor(request: DataRequest, entity: Entity, current: Snapshot, entities: EntityStore) -> _Cursor:
-    if request.token is not None:
-        return await _resumed(request.token, entity, current, entities)
-    return _Cursor(current, _customer_id(request, current.schema), request.top, None)
-
-
-def _customer_id(request: DataRequest, schema: Schema) -> str | None:
-    if request.filter is None:
-        return None
-    name = request.filter.property.casefold()
-    if name in (CUSTOMER_ID.casefold(), schema.customer_id.casefold()):
-        return request.filter.text
-    if name in (known.casefold() for known in schema.properties):
-        raise NotSupported(f"$filter: only {CUSTOMER_ID} eq '…' is supported here", target="$filter")
-    raise BadRequest(
-        f"$filter: there is no property {request.filter.property[:100]!r}; there are: {', '.join(schema.properties)}",
-        target="$filter",
+async def _begin(
+    request: DataRequest, entity: Entity, current: Snapshot, entities: EntityStore, now: datetime
+) -> _Reading:
+    query = request.query
+    if query.token is None:
+        return _Reading(current, query, request.format, request.page_size or PAGE, now, query.top)
+    if query != Query(token=query.token):
+        raise BadRequest("$skiptoken holds the other options: follow the link as it is", target="$skiptoken")
+    cursor = read_cursor(query.token, MOST_IN_PAGE)
+    snapshot = await _kept(cursor.table, entity, current, entities)
+    own = "format" in query.options or "format" not in cursor.options
+    form = request.format if own else choose_format(cursor.options["format"], None)
+    return _Reading(
+        snapshot,
+        replace(parse_query(cursor.options), with_count=cursor.count is not None),
+        form,
+        request.page_size or cursor.size,
+        cursor.now,
+        cursor.left,
+        cursor.place,
+        cursor.count,
     )
 
 
-async def _resumed(token: str, entity: Entity, current: Snapshot, entities: EntityStore) -> _Cursor:
+async def _kept(table: str, entity: Entity, current: Snapshot, entities: EntityStore) -> Snapshot:
     """A token names a table, and anyone can write one: only published snapshots of this entity are read."""
-    try:
-        members = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        table, customer_id, left, page = members
-        _check_token(table, customer_id, left, page)
-    except (ValueError, TypeError):
-        raise BadRequest("$skiptoken is not one that this service gave out", target="$skiptoken") from None
+    if table == current.table:
+        return current
     is_known = any(table == known.table for known in entity.published)
-    snapshot = (
-        current if table == current.table else await entities.get_snapshot(entity.name, table) if is_known else None
-    )
+    snapshot = await entities.get_snapshot(entity.name, table) if is_known else None
     if snapshot is None:
         raise Gone(f"the snapshot of {entity.name} that this page belongs to has been dropped; start reading anew")
-    return _Cursor(snapshot, customer_id, left, page)
+    return snapshot
 
 
-def _check_token(table: object, customer_id: object, left: object, page: object) -> None:
-    is_sound = isinstance(table, str) and isinstance(customer_id, str | None) and isinstance(page, str | None)
-    if not is_sound or not (left is None or (type(left) is int and left >= 0)):
-        raise ValueError
+def _shape(query: Query, form: Format, snapshot: Snapshot, entity: str, root: str) -> Shape:
+    schema = snapshot.schema
+    select = tuple(schema.properties) if query.select is None else bind_select(query.select, schema)
+    return Shape(root, entity, schema, select, form)
 
 
-async def _page(cursor: _Cursor, size: int, rows: RowStore) -> Page:
-    """The next page that has rows, or the last."""
-    table, token = cursor.snapshot.place, cursor.page
-    while True:
-        page = await _read_page(cursor.customer_id, table, size, token, rows)
-        if page.rows or page.token is None:
-            return page
-        token = page.token
-
-
-async def _read_page(
-    customer_id: str | None, table: SnapshotTable, size: int, token: str | None, rows: RowStore
-) -> Page:
-    if customer_id is None:
-        return await rows.page(table, size=size, token=token)
-    keys = customer_range(customer_id, is_one_column=table.schema.is_one_column)
-    return await rows.page(
-        table, size=size, token=token, partition=partition_key(customer_id, table.buckets), keys=keys
+def _selection(reading: _Reading, shape: Shape) -> Selection:
+    query = reading.query
+    return Selection(
+        reading.snapshot,
+        shape.needed,
+        _filter(reading),
+        bind_orderby(query.orderby, reading.snapshot.schema),
+        size=reading.size if reading.left is None else min(reading.size, reading.left),
+        skip=query.skip,
+        start=reading.place,
+        with_count=query.with_count and reading.count is None,
     )
 
 
-async def _collection(cursor: _Cursor, entity: str, stores: DataStores, root: str) -> dict[str, Any]:
-    snapshot = cursor.snapshot
-    size = PAGE if cursor.left is None else min(PAGE, cursor.left)
-    page = await _page(cursor, size, stores.rows) if size else Page([], None)
-    left = None if cursor.left is None else cursor.left - len(page.rows)
-    value = await asyncio.gather(*(_rendered(row, snapshot, stores.large) for row in page.rows))
-    body: dict[str, Any] = {"@odata.context": f"{root}/$metadata#{entity}", "value": list(value)}
-    if page.token is not None and left != 0:
-        following = _Cursor(snapshot, cursor.customer_id, left, page.token)
-        body["@odata.nextLink"] = f"{root}/{quote(entity)}?$skiptoken={following.text()}"
-    return body
+def _filter(reading: _Reading) -> Filter | None:
+    asked = reading.query.filter
+    return None if asked is None else bind_filter(asked, reading.snapshot.schema, reading.now)
 
 
-async def _count(cursor: _Cursor, rows: RowStore) -> int:
-    if cursor.customer_id is None:
-        return cursor.snapshot.rows
-    count, token = 0, None
-    while True:
-        page = await _read_page(cursor.customer_id, cursor.snapshot.place, PAGE, token, rows)
-        count, token = count + len(page.rows), page.token
-        if token is None:
-            return count
+async def _collection(reading: _Reading, entity: str, stores: DataStores, root: str) -> Answer:
+    shape = _shape(reading.query, reading.format, reading.snapshot, entity, root)
+    batch = await read_batch(_selection(reading, shape), stores)
+    count = reading.count if batch.count is None else batch.count
+    link = _link(reading, batch, count, f"{root}/{quote(entity)}")
+    if reading.format.is_csv:
+        headers = {} if link is None else {"Link": f'<{link}>; rel="next"'}
+        return Answer(as_csv(shape, batch.rows), reading.format.content_type, headers)
+    return Answer(collection(shape, batch.rows, count, link), reading.format.content_type)
 
 
-async def _rendered(row: Row, snapshot: Snapshot, large: LargeValues) -> dict[str, Any]:
-    """All properties, null where a row has no value."""
-    rendered = {name: _json_value(row.values.get(name)) for name in snapshot.schema.properties}
-    for index in row.large:
-        value = await large.get(large_name(snapshot.table, row.origin, index))
-        rendered[snapshot.schema.columns[index].name] = (
-            None if value is None else value.decode("utf-8", "surrogatepass")
-        )
-    return rendered
-
-
-def _json_value(value: object) -> object:
-    match value:
-        case float() if not isfinite(value):
-            return "NaN" if value != value else "INF" if value > 0 else "-INF"
-        case datetime():
-            return value.isoformat().replace("+00:00", "Z")
-    return value
+def _link(reading: _Reading, batch: Batch, count: int | None, address: str) -> str | None:
+    left = None if reading.left is None else reading.left - len(batch.rows)
+    if batch.next is None or left == 0:
+        return None
+    options = reading.query.options
+    cursor = Cursor(reading.snapshot.table, batch.next, left, reading.size, count, reading.now, options)
+    return f"{address}?$skiptoken={cursor.text()}"

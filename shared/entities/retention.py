@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.entities.rows import LargeValues, RejectStore, RowStore, large_prefix
+from shared.entities.files import SnapshotFiles, manifest_path, snapshot_prefix
+from shared.entities.manifests import tell_current
+from shared.entities.rows import RejectStore, RowStore
 from shared.entities.snapshots import Entity, EntityStore, Snapshot, find_entity
 
 
@@ -14,7 +16,7 @@ class SnapshotStores:
 
     entities: EntityStore
     rows: RowStore
-    large: LargeValues
+    large: SnapshotFiles
     rejects: RejectStore
 
 
@@ -42,7 +44,8 @@ async def drop_snapshot(entity: str, table: str, stores: SnapshotStores) -> None
     """Remove what a snapshot has left, published or not. May be repeated; its own row goes last, so that a process
     that dies in between leaves something to find. Raises StorageUnavailable."""
     await stores.rows.drop(table)
-    await stores.large.drop(large_prefix(table))
+    await stores.large.drop(manifest_path(table))  # first: who finds it finds the files
+    await stores.large.drop(snapshot_prefix(table))
     await stores.rejects.drop(table)
     await stores.entities.delete_snapshot(entity, table)
 
@@ -53,4 +56,5 @@ async def sweep_entity(name: str, stores: SnapshotStores, now: datetime, *, keep
     gone = dropped(entity, await stores.entities.list_snapshots(name), now, keep=keep, grace=grace)
     for snapshot in gone:
         await drop_snapshot(name, snapshot.table, stores)
+    await tell_current(name, stores.entities, stores.large)  # in case a process died before it told a rollback
     return [snapshot.table for snapshot in gone]

@@ -122,12 +122,7 @@ class LargeValues(Protocol):
 
 def large_name(table: str, origin: Origin, column: int) -> str:
     """A large value's blob; the same for a replay of the same row."""
-    return f"{large_prefix(table)}{origin.text}/{column}"
-
-
-def large_prefix(table: str) -> str:
-    """What the names of a snapshot's large values begin with."""
-    return f"snapshots/{table}/large/"
+    return f"snapshots/{table}/large/{origin.text}/{column}"
 
 
 @dataclass(frozen=True, slots=True)

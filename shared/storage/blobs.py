@@ -20,9 +20,11 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
+from shared.entities.files import Kept
 from shared.entities.outputs import Listed
-from shared.errors import StorageUnavailable, UnusableOutput, WorkspaceRefused
+from shared.errors import Gone, StorageUnavailable, UnusableOutput, WorkspaceRefused
 from shared.storage.accounts import open_account
+from shared.storage.uploads import BlobUpload
 
 __all__ = ["BlobLargeValues", "BlobOutput", "BlobServiceClient", "connect"]
 
@@ -133,7 +135,7 @@ async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 class BlobLargeValues:
-    """Values in the container `bridge`, which is made when first missed."""
+    """Values and files in the container `bridge`, which is made when first missed."""
 
     def __init__(self, service: BlobServiceClient) -> None:
         self._container = service.get_container_client("bridge")
@@ -153,6 +155,34 @@ class BlobLargeValues:
             return await (await self._container.download_blob(name)).readall()
         except ResourceNotFoundError:
             return None
+        except AzureError as error:
+            raise _unavailable(self._container, error) from error
+
+    async def begin(self, path: str) -> BlobUpload:
+        blob = self._container.get_blob_client(path)
+        try:
+            etag = (await blob.get_blob_properties()).etag
+        except ResourceNotFoundError:
+            etag = None
+        except AzureError as error:
+            raise _unavailable(self._container, error) from error
+        return BlobUpload(blob, etag, self._create, lambda error: _unavailable(self._container, error))
+
+    async def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
+        length = None if end is None else end - start
+        try:
+            return await (await self._container.download_blob(path, offset=start, length=length)).readall()
+        except ResourceNotFoundError:
+            raise Gone(f"{path.rpartition('/')[2]} of a snapshot has been dropped; start reading anew") from None
+        except AzureError as error:
+            raise _unavailable(self._container, error) from error
+
+    async def list(self, prefix: str) -> AsyncIterator[Kept]:
+        try:
+            async for blob in self._container.list_blobs(name_starts_with=prefix):
+                yield Kept(blob.name, int(blob.size or 0))
+        except ResourceNotFoundError:
+            return
         except AzureError as error:
             raise _unavailable(self._container, error) from error
 

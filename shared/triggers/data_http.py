@@ -6,16 +6,18 @@ from urllib.parse import quote
 
 import azure.functions as func
 
-from shared.entities.odata import check_version, parse_request
-from shared.entities.reading import answer, service_document
-from shared.triggers.http import Handler, answers, base_url, get_services, json_response
+from shared.entities.odata.formats import check_body, check_versions
+from shared.entities.odata.requests import parse_request
+from shared.entities.reading import Answer, answer
+from shared.errors import BadRequest
+from shared.triggers.http import Handler, answers, base_url, get_services, json_response, read_body
 from shared.triggers.sign_in import needs_sign_in
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
 _DATA = "api/data"
-_JSON = "application/json;odata.metadata=minimal"
-_STILL_ENCODED = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:/(?:\$|%24)count)?%3[Ff]")
+_INSTANCES = "v1/instances/{instanceId}/data"
+_STILL_ENCODED = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:/(?:\$|%24)(?:count|query))?%3[Ff]")
 """Of an entity's name, `%3F` is no part: it is a `?` that nobody has decoded yet."""
 
 
@@ -39,7 +41,7 @@ async def get_data(req: func.HttpRequest) -> func.HttpResponse:
     return await _answer(req)
 
 
-@blueprint.route(route="v1/instances/{instanceId}/data/{*path}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@blueprint.route(route=f"{_INSTANCES}/{{*path}}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @speaks_odata
 @answers
 @needs_sign_in
@@ -47,13 +49,24 @@ async def get_instance_data(req: func.HttpRequest) -> func.HttpResponse:
     return await _answer(req)
 
 
-async def _answer(req: func.HttpRequest) -> func.HttpResponse:
-    check_version(req.headers.get("OData-MaxVersion"))
-    services, path = get_services(), _path(req)
+@blueprint.route(route=f"{_DATA}/{{*path}}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@speaks_odata
+@answers
+@needs_sign_in
+async def query_data(req: func.HttpRequest) -> func.HttpResponse:
+    check_body(req.headers.get("Content-Type"))
+    return await _answer(req, body=_text(read_body(req, get_services())))
+
+
+async def _answer(req: func.HttpRequest, body: str | None = None) -> func.HttpResponse:
+    headers = req.headers
+    check_versions(headers.get("OData-MaxVersion"), headers.get("OData-Version"))
+    request = parse_request(
+        _path(req), _query(req), body=body, accept=headers.get("Accept"), prefer=headers.get("Prefer")
+    )
+    services = get_services()
     root = f"{base_url(req, services)}/{_DATA}"
-    if not path:
-        return _odata_response(await service_document(services.data.entities, root))
-    return _odata_response(await answer(parse_request(path, _query(req)), services.data, root))
+    return _odata_response(await answer(request, services.data, root, services.now()))
 
 
 def _path(req: func.HttpRequest) -> str:
@@ -71,7 +84,15 @@ def _query(req: func.HttpRequest) -> str:
     return str(req.url).partition("?")[2]
 
 
-def _odata_response(found: dict[str, object] | int) -> func.HttpResponse:
-    if isinstance(found, int):
-        return func.HttpResponse(str(found), mimetype="text/plain")
-    return json_response(found, headers={"Content-Type": _JSON})
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("the body is not UTF-8: send the query as text/plain") from None
+
+
+def _odata_response(found: Answer) -> func.HttpResponse:
+    headers = {**found.headers, "Content-Type": found.content_type}
+    if isinstance(found.body, str):
+        return func.HttpResponse(found.body, headers=headers)
+    return json_response(found.body, headers=headers)

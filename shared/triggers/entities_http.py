@@ -37,7 +37,7 @@ async def delete_entity(req: func.HttpRequest) -> func.HttpResponse:
 @answers
 async def roll_back_entity(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
-    kept = await catalog.roll_back(services.snapshots.entities, req.route_params["entity"], services.now())
+    kept = await catalog.roll_back(services.snapshots, req.route_params["entity"], services.now())
     return json_response(kept.render())
 
 

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from shared.entities.importing import imported
+from shared.entities.manifests import tell_current
 from shared.entities.outputs import OutputFiles
 from shared.entities.parts import Plan, parse_plan, plan_import
 from shared.entities.quality import Quality, reasons_to_hold
 from shared.entities.retention import SnapshotStores
 from shared.entities.rows import SnapshotTable
 from shared.entities.schema import Wanted
+from shared.entities.settling import settle_files
 from shared.entities.snapshots import (
     Snapshot,
     StillWrites,
@@ -122,6 +124,7 @@ class ImportSteps:
     async def _judge(self, run: Run, parts: int) -> Sequence[Fact]:
         definition = parse_workflow(run.definition)
         planned = await self.planned(run)
+        await settle_files(planned.plan, planned.table, self._stores.large, self._stores.rejects)
         contents = await imported(planned.plan, planned.table, self._stores.rejects)
         entity = await find_entity(self._stores.entities, definition.output_entity)
         snapshot = replace(_snapshot(run, planned.table), rows=contents.rows, rejected=contents.rejected)
@@ -141,6 +144,7 @@ class ImportSteps:
             await publish_snapshot(self._stores.entities, name, published, self._now(), by_hand=run.by_hand)
         except Conflict as conflict:
             return [PublishRefused([conflict.message])]
+        await tell_current(name, self._stores.entities, self._stores.large)
         return [Published()]
 
     async def planned(self, run: Run) -> PlannedImport:

@@ -53,7 +53,7 @@ def test_every_function_with_a_route_wants_a_key_of_the_hosts_but_health_and_the
     assert isinstance(levels, dict)
 
     # The data plane has keys of its own, which the host does not know: tests/triggers/test_sign_in.py.
-    for name in ("health", "get_data", "get_instance_data"):
+    for name in ("health", "get_data", "get_instance_data", "query_data"):
         assert levels.pop(name) == "ANONYMOUS"
     assert set(levels.values()) == {"FUNCTION"}
     assert len(levels) >= 9

@@ -1,10 +1,13 @@
 """Stand-ins for the places that the room is handed: files, rows, large values, rejects, entities; all in memory."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from shared.entities.columnar_reader import Found, Plan
+from shared.entities.files import Kept
 from shared.entities.keys import KeyRange
+from shared.entities.odata.evaluation import in_order, matches
 from shared.entities.outputs import Listed
 from shared.entities.rows import Existing, Origin, Page, Reject, Row, SnapshotTable, Write
 from shared.entities.snapshots import Entity, Snapshot
@@ -50,6 +53,8 @@ class MemoryRows:
     writes: int = 0
     dies_after: int | None = None
     """Transactions after which the process dies."""
+    before_write: dict[int, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    """What happens before the transaction of a number, once."""
 
     async def create(self, table: SnapshotTable) -> None:
         self.tables.setdefault(table.name, {})
@@ -60,6 +65,8 @@ class MemoryRows:
         assert len({write.row.key for write in writes}) == len(writes)
         if self.writes == self.dies_after:
             raise SystemError("killed")
+        if happens := self.before_write.pop(self.writes, None):
+            await happens()
         rows = self.tables[table.name]
         for write in writes:
             stored = rows.get((write.row.partition, write.row.key))
@@ -136,10 +143,52 @@ class MemoryRejects:
 
 
 @dataclass
+class MemoryUpload:
+    """Bytes for a path, unless another upload was faster."""
+
+    store: "MemoryLarge"
+    path: str
+    before: bytes | None
+    data: bytearray = field(default_factory=bytearray)
+
+    async def add(self, data: bytes) -> None:
+        self.data += data
+
+    async def commit(self) -> bool:
+        if self.store.values.get(self.path) is not self.before:
+            return False
+        if self.store.dies:
+            raise SystemError("killed")
+        self.store.values[self.path] = bytes(self.data)
+        return True
+
+    def again(self) -> "MemoryUpload":
+        return MemoryUpload(self.store, self.path, self.before)
+
+
+@dataclass
 class MemoryLarge:
-    """Large values by name."""
+    """Large values and files by name."""
 
     values: dict[str, bytes] = field(default_factory=dict)
+    dies: bool = False
+    """Where a file would be committed."""
+    read_bytes: int = 0
+
+    async def begin(self, path: str) -> MemoryUpload:
+        return MemoryUpload(self, path, self.values.get(path))
+
+    async def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
+        if path not in self.values:
+            raise Gone(f"{path} is gone")
+        data = self.values[path][start:end]
+        self.read_bytes += len(data)
+        return data
+
+    async def list(self, prefix: str) -> AsyncIterator[Kept]:
+        for name in sorted(self.values):
+            if name.startswith(prefix):
+                yield Kept(name, len(self.values[name]))
 
     async def put(self, name: str, value: bytes) -> None:
         self.values[name] = value
@@ -187,3 +236,24 @@ class MemoryEntities:
 
     async def delete_snapshot(self, entity: str, table: str) -> None:
         self.snapshots.pop((entity.lower(), table), None)
+
+
+@dataclass
+class MemoryColumnar:
+    """Answers queries of rows in memory: what a reader of columnar files has to give."""
+
+    rows: MemoryRows
+    plans: list[Plan] = field(default_factory=list)
+
+    async def query(self, snapshot: Snapshot, plan: Plan) -> Found:
+        self.plans.append(plan)
+        kept = sorted((row for row, _ in self.rows.tables[snapshot.table].values()), key=lambda row: row.key)
+        found = [row.values for row in kept if plan.filter is None or matches(plan.filter, row.values)]
+        start = plan.start + plan.skip
+        page = in_order(found, plan.orderby, lambda values: values)[start : start + plan.size]
+        end = start + len(page)
+        return Found(
+            [{name: values.get(name) for name in plan.select} for values in page],
+            end if page and end < len(found) else None,
+            len(found) if plan.with_count else None,
+        )

@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.entities.csvscan import CutSize
-from shared.entities.importing import ImportStores, import_part, settle
+from shared.entities.importing import ImportStores, import_part
 from shared.entities.outputs import Listed
 from shared.entities.parts import Part, Plan, plan_import
 from shared.entities.rows import Existing, Origin, Row, SnapshotTable, Write, large_name
 from shared.entities.schema import Wanted
+from shared.entities.transactions import settle
 from shared.entities.values import EdmType
 from shared.errors import StorageUnavailable, UnusableOutput
 from tests.entities.fakes import MemoryLarge, MemoryOutput, MemoryRejects, MemoryRows
@@ -217,7 +218,7 @@ async def test_values_too_large_for_a_property_come_to_lie_in_blobs() -> None:
     rows = {row.key: row for row in found.rows.contents(found.table).values()}
     assert (rows["1"].large, rows["2"].large) == ((1, 2), ())
     assert dict(rows["1"].values) == {"CustomerId": "1", "id": "1", "c": "ok"}
-    assert found.large.values == {
+    assert {name: value for name, value in found.large.values.items() if "/large/" in name} == {
         large_name("T1", Origin(0, 2), 1): long.encode(),
         large_name("T1", Origin(0, 2), 2): emoji.encode(),
     }

@@ -11,7 +11,7 @@ import pytest
 
 from shared.entities.csvscan import CutSize
 from shared.entities.importing import import_part, imported
-from shared.entities.odata import parse_request
+from shared.entities.odata.requests import parse_request
 from shared.entities.parts import Plan, parse_plan, plan_import
 from shared.entities.reading import answer
 from shared.entities.rows import SnapshotTable
@@ -51,7 +51,8 @@ async def run(storage: Storage, entity: str, wanted: Wanted, size: CutSize | Non
 
 
 async def get(storage: Storage, path: str, query: str = "") -> Any:
-    return await answer(parse_request(path, query), storage.data, ROOT)
+    found = (await answer(parse_request(path, query), storage.data, ROOT, datetime.now(UTC))).body
+    return int(found) if isinstance(found, str) else found
 
 
 async def test_a_csv_of_the_pipeline_is_read_by_customer(storage: Storage) -> None:

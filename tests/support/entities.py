@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from shared.entities.importing import ImportStores, import_part, imported
+from shared.entities.manifests import tell_current
 from shared.entities.parts import plan_import
 from shared.entities.retention import SnapshotStores
 from shared.entities.rows import SnapshotTable
 from shared.entities.schema import Wanted
+from shared.entities.settling import settle_files
 from shared.entities.snapshots import Snapshot, claim_entity, publish_snapshot, snapshot_table
 from shared.storage.blobs import BlobLargeValues
 from shared.storage.blobs import connect as connect_blobs
@@ -61,6 +63,7 @@ def publish(
         await stores.rows.create(table)
         for part in plan.parts:
             await import_part(part, plan, table, imports)
+        await settle_files(plan, table, stores.large, stores.rejects)
         found = await imported(plan, table, stores.rejects)
         snapshot = Snapshot(table.name, run, plan.schema, table.buckets, found.rows, found.rejected, at)
         await claim_entity(stores.entities, entity, workflow)
@@ -68,6 +71,7 @@ def publish(
             await stores.entities.save_snapshot(entity, snapshot)
         else:
             await publish_snapshot(stores.entities, entity, snapshot, at)
+            await tell_current(entity, stores.entities, stores.large)
         return snapshot
 
     return in_storage(connection, write)

@@ -1,0 +1,136 @@
+"""Where does a snapshot's Parquet lie, and what does it hold? Two JSON files say it: one beside each snapshot, and one
+an entity at a path that stays, of the snapshot that readers see."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.entities.files import SnapshotFiles, current_path, manifest_path
+from shared.entities.schema import CUSTOMER_ID, Schema
+from shared.entities.snapshots import EntityStore, Snapshot, find_entity
+from shared.errors import Gone
+from shared.wire import json_bytes
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """A Parquet file of a snapshot."""
+
+    path: str
+    rows: int
+    size: int
+    """Bytes."""
+    groups: tuple[int, ...]
+    """Rows of each row group."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """What a property holds, over all rows."""
+
+    name: str
+    type: str
+    nulls: int
+    lowest: str | int | float | bool | None
+    """None where there is no value, or none short enough to be told; times as RFC 3339."""
+    highest: str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A snapshot's files in the order of its parts, and so of its rows' origins."""
+
+    table: str
+    files: tuple[ManifestFile, ...]
+    columns: tuple[ColumnProfile, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "v": VERSION,
+            "table": self.table,
+            "rows": self.rows,
+            "files": [{**_listed(file), "groups": list(file.groups)} for file in self.files],
+            "columns": [
+                {
+                    "name": column.name,
+                    "type": column.type,
+                    "nulls": column.nulls,
+                    "min": column.lowest,
+                    "max": column.highest,
+                }
+                for column in self.columns
+            ],
+        }
+
+
+def parse_manifest(document: Mapping[str, Any]) -> Manifest:
+    files = tuple(
+        ManifestFile(file["path"], file["rows"], file["bytes"], tuple(file["groups"])) for file in document["files"]
+    )
+    columns = tuple(
+        ColumnProfile(column["name"], column["type"], column["nulls"], column["min"], column["max"])
+        for column in document["columns"]
+    )
+    return Manifest(document["table"], files, columns)
+
+
+async def read_manifest(table: str, files: SnapshotFiles) -> Manifest:
+    """Raises Gone, StorageUnavailable."""
+    data = await files.get(manifest_path(table))
+    if data is None:
+        raise Gone(f"the snapshot {table} has no Parquet files: it was dropped, or imported before there were any")
+    return parse_manifest(json.loads(data))
+
+
+async def tell_current(name: str, entities: EntityStore, files: SnapshotFiles) -> None:
+    """Write the manifest of what readers see. To be called after each move of the pointer; may be repeated, and run
+    beside others: the last to write has seen the last move. Raises NotFound, StorageUnavailable."""
+    path = current_path(name)
+    while True:
+        upload = await files.begin(path)
+        entity = await find_entity(entities, name)
+        if entity.current is None:
+            return
+        found = await files.get(manifest_path(entity.current.table))
+        if found is None:
+            await files.drop(path)
+            return
+        data = json_bytes(_current(entity.name, entity.current, parse_manifest(json.loads(found))))
+        if await files.get(path) == data:
+            return
+        await upload.add(data)
+        if await upload.commit():
+            return
+
+
+def _current(entity: str, snapshot: Snapshot, manifest: Manifest) -> dict[str, Any]:
+    at = snapshot.published_at
+    return {
+        "v": VERSION,
+        "entity": entity,
+        "snapshot": snapshot.table,
+        "run": snapshot.run,
+        "publishedAt": None if at is None else at.isoformat().replace("+00:00", "Z"),
+        "rows": manifest.rows,
+        "columns": _columns(snapshot.schema),
+        "primaryKey": snapshot.schema.primary_key,
+        "customerId": snapshot.schema.customer_id,
+        "files": [_listed(file) for file in manifest.files],
+    }
+
+
+def _columns(schema: Schema) -> list[dict[str, str]]:
+    sources = {column.name: column.source for column in schema.columns}
+    sources.setdefault(CUSTOMER_ID, sources[schema.customer_id])
+    return [{"name": name, "type": kind.value, "source": sources[name]} for name, kind in schema.properties.items()]
+
+
+def _listed(file: ManifestFile) -> dict[str, Any]:
+    return {"path": file.path, "rows": file.rows, "bytes": file.size}
