@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 HOST ?= devhost
 COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
 
-.PHONY: help start demo test test-slow test-azureml check format bench bench-skills bench-outcome lock setup clean
+.PHONY: help start demo test test-slow test-azureml check format bench bench-skills bench-outcome bench-data lock setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
@@ -37,13 +37,16 @@ format: .venv/ready ## let ruff mend what it can
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: bench-skills bench-outcome ## all benchmarks
+bench: bench-skills bench-outcome bench-data ## all benchmarks
 
 bench-skills: .venv/ready .venv-scoring/ready node_modules/ready ## the gateway against its peers and the raw limit
 	@$(PY) -m benchmarks.skills $(ARGS)
 
 bench-outcome: .venv/ready node_modules/ready ## records and calls on endpoints that push back
 	@$(PY) -m benchmarks.outcome $(ARGS)
+
+bench-data: .venv/ready node_modules/ready ## rows into Table storage and out of it, against peers and the raw limit
+	@$(PY) -m benchmarks.data $(ARGS)
 
 lock: | $(UV) ## compile the requirements files anew
 	$(UV) $(COMPILE) pyproject.toml -o requirements.txt

@@ -24,9 +24,9 @@ PACKAGES = (
 )
 
 
-def facts(endpoint: str) -> dict[str, str]:
+def facts(endpoint: str, packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """What the figures were measured on."""
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    versions = {name: importlib.metadata.version(name) for name in packages}
     return {
         "machine": f"{cpu_model()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),

@@ -1,15 +1,16 @@
 """Does a record fit the schema? If so it becomes a row: keys, typed values, and large values set apart."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 from shared.entities.csvscan import occurrences
-from shared.entities.keys import partition_key, row_key, utf16_units
+from shared.entities.keys import partition_key, row_key, row_keys, utf16_units
 from shared.entities.outputs import FileKind, OutputFile
 from shared.entities.records import Record, Texts
 from shared.entities.rows import Origin, Row, SnapshotTable
 from shared.entities.schema import CUSTOMER_ID, Schema
-from shared.entities.values import EdmType, Value, reader
+from shared.entities.values import EdmType, Value, read_all, reader
 
 LARGEST_TEXT = 32_000
 """UTF-16 units of a property: Table storage holds 32 Ki; what is longer lies in a blob."""
@@ -25,8 +26,7 @@ class Misfit(ValueError):
     """Why a record does not become a row, for people, without its values."""
 
 
-@dataclass(frozen=True, slots=True)
-class FittedRow:
+class FittedRow(NamedTuple):
     """A row, with what lies beside it."""
 
     row: Row
@@ -47,6 +47,15 @@ class _Cell:
     read: Callable[[str], Value]
 
 
+class _Columns(NamedTuple):
+    """Some records that fit."""
+
+    customer_ids: Sequence[str]
+    keys: Sequence[str]
+    values: Sequence[Sequence[Value | None]]
+    """CustomerId's, then each cell's."""
+
+
 class RowFitter:
     """Makes rows of one file's records."""
 
@@ -64,6 +73,62 @@ class RowFitter:
         self._empty_is_null = file.kind is FileKind.CSV
         self._table = table
         self._file = file
+
+    def fit_all(self, records: Sequence[Record]) -> Sequence[FittedRow | Misfit]:
+        """As `fit` does each: column by column, and one by one where a record needs a closer look."""
+        columns = self._columns(records)
+        return [self._fitted(record) for record in records] if columns is None else self._rows(records, columns)
+
+    def _fitted(self, record: Record) -> FittedRow | Misfit:
+        try:
+            return self.fit(record)
+        except Misfit as misfit:
+            return misfit
+
+    def _columns(self, records: Sequence[Record]) -> _Columns | None:
+        """None unless all records are sure to fit."""
+        if not records or any(record.fault for record in records):
+            return None
+        texts = list(zip(*(record.texts for record in records), strict=True))
+        customer_ids = texts[self._customer]
+        primary_keys = None if self._primary is None else texts[self._primary]
+        keys = row_keys(customer_ids, primary_keys) if all(customer_ids) and all(primary_keys or ()) else None
+        if keys is None:
+            return None
+        values: list[Sequence[Value | None]] = [customer_ids]
+        for cell in self._cells:
+            found = self._read(cell, texts[cell.place])
+            if found is None:
+                return None
+            values.append(found)
+        return _Columns(customer_ids, keys, values)
+
+    def _read(self, cell: _Cell, texts: Sequence[str | None]) -> Sequence[Value | None] | None:
+        """A column's values, None among them for what is absent; None if not all are sure to fit."""
+        if all(texts):
+            return read_all(cell.type, cast("Sequence[str]", texts))
+        found = read_all(cell.type, list(filter(None, texts)))
+        if found is None:
+            return None
+        present = iter(found)
+        empty = "" if cell.type is EdmType.STRING and not self._empty_is_null else None
+        return [next(present) if text else None if text is None else empty for text in texts]
+
+    def _rows(self, records: Sequence[Record], columns: _Columns) -> list[FittedRow]:
+        names = (CUSTOMER_ID, *(cell.name for cell in self._cells))
+        most = _SMALL_ROW - _ROW_OVERHEAD - sum(map(len, names))
+        file, buckets = self._file.index, self._table.buckets
+        rows: list[FittedRow] = []
+        for record, values, customer_id, key in zip(
+            records, _dicts(names, columns.values), columns.customer_ids, columns.keys, strict=True
+        ):
+            length = sum(map(len, filter(None, record.texts)))
+            if length > most:
+                rows.append(self.fit(record))
+                continue
+            row = Row(partition_key(customer_id, buckets), key, Origin(file, record.number), values)
+            rows.append(FittedRow(row, {}, 12 * (_SMALL_ROW - most + length)))
+        return rows
 
     def fit(self, record: Record) -> FittedRow:
         """Raises Misfit."""
@@ -128,6 +193,14 @@ def set_apart(values: dict[str, Value], schema: Schema) -> dict[int, str]:
         room += 2 * units[name]
         large[indexes[name]] = str(values.pop(name))
     return dict(sorted(large.items()))
+
+
+def _dicts(names: Sequence[str], columns: Sequence[Sequence[Value | None]]) -> Iterator[dict[str, Value]]:
+    """Each row's values by name, without nulls."""
+    rows = (dict(zip(names, row, strict=False)) for row in zip(*columns, strict=True))
+    if any(None in column for column in columns):
+        rows = ({name: value for name, value in row.items() if value is not None} for row in rows)
+    return cast("Iterator[dict[str, Value]]", rows)
 
 
 def _stored_bytes(name: str, value: Value) -> int:

@@ -115,14 +115,12 @@ class _Loading:
         self._rejects: list[Reject] = []
 
     async def take(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self.records += 1
-            try:
-                fitted = self._fitter.fit(record)
-            except Misfit as misfit:
+        self.records += len(records)
+        for record, fitted in zip(records, self._fitter.fit_all(records), strict=True):
+            if isinstance(fitted, Misfit):
                 self.misfits += 1
                 origin = Origin(self._file.index, record.number)
-                self._rejects.append(Reject(origin, self._file.path, str(misfit)))
+                self._rejects.append(Reject(origin, self._file.path, str(fitted)))
             else:
                 await self._add(fitted)
         await self._write_rejects(at_least=MOST_IN_TRANSACTION)

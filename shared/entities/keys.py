@@ -10,7 +10,9 @@ our own `~` and `|`. Everything else stays readable.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 SEPARATOR = "|"
@@ -55,6 +57,15 @@ def row_key(customer_id: str, primary_key: str | None) -> str:
     return key
 
 
+def row_keys(customer_ids: Sequence[str], primary_keys: Sequence[str] | None) -> list[str] | None:
+    """As `row_key` gives each, several times as fast; None where one of them needs a closer look."""
+    texts = (customer_ids,) if primary_keys is None else (customer_ids, primary_keys)
+    if any(_UNSAFE.search("".join(part)) for part in texts):
+        return None
+    keys = list(map(SEPARATOR.join, zip(*texts, strict=True)))
+    return None if 2 * max(map(len, keys), default=0) > LONGEST_ROW_KEY else keys
+
+
 def split_row_key(key: str) -> tuple[str, str | None]:
     """Customer id and primary key; the latter None where both are one column."""
     customer_id, separator, primary_key = key.partition(SEPARATOR)
@@ -74,7 +85,12 @@ def partition_key(customer_id: str, buckets: int) -> str:
 
     The low bits of a CRC-32: where the count doubles, a bucket splits in two.
     """
-    return f"{crc32(customer_id.encode('utf-8', 'surrogatepass')) & (buckets - 1):04x}"
+    return _bucket_names(buckets)[crc32(customer_id.encode("utf-8", "surrogatepass")) & (buckets - 1)]
+
+
+@lru_cache(maxsize=4)
+def _bucket_names(buckets: int) -> list[str]:
+    return [f"{bucket:04x}" for bucket in range(buckets)]
 
 
 def check_buckets(buckets: int) -> int:

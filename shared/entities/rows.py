@@ -32,7 +32,7 @@ class Origin(NamedTuple):
     @property
     def text(self) -> str:
         """Of one width, so that texts sort as origins do."""
-        return f"{self.file:06d}-{self.line:012d}"
+        return f"{str(self.file).zfill(6)}-{str(self.line).zfill(12)}"
 
 
 def parse_origin(text: str) -> Origin:
@@ -40,8 +40,7 @@ def parse_origin(text: str) -> Origin:
     return Origin(int(file), int(line))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One item of an entity."""
 
     partition: str
@@ -54,8 +53,7 @@ class Row:
     """Indexes of the columns whose values lie in blobs, named by table, origin and column."""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """A row to write."""
 
     row: Row

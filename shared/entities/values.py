@@ -138,6 +138,24 @@ def reader(edm_type: EdmType) -> Callable[[str], Value]:
     return _READERS[edm_type]
 
 
+def read_all(edm_type: EdmType, texts: Sequence[str]) -> Sequence[Value] | None:
+    """What `reader` gives for each of one column's texts (none empty), several times as fast; None where one of them
+    is not plain enough to be sure."""
+    if edm_type is EdmType.STRING:
+        return texts
+    if not _all_fit(edm_type, texts):
+        return None
+    match edm_type:
+        case EdmType.BOOLEAN:
+            return [text[0] in "tT" for text in texts]
+        case EdmType.INT32 | EdmType.INT64:
+            return list(map(int, texts))
+        case EdmType.DOUBLE:
+            return list(map(float, texts))
+        case EdmType.DATE_TIME_OFFSET:
+            return list(map(_in_utc, map(datetime.fromisoformat, texts)))
+
+
 def _read_boolean(text: str) -> bool:
     value = _BOOLEANS.get(text.strip().lower())
     if value is None:
@@ -178,14 +196,17 @@ def _read_time(text: str) -> datetime:
     """UTC; a time without a zone is taken as UTC, a date as its midnight, and digits below the microsecond are cut."""
     if not _TIME.fullmatch(text):
         raise ValueError("no time")
-    time = datetime.fromisoformat(text)
     try:
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        time = _in_utc(datetime.fromisoformat(text))
     except OverflowError:
         raise ValueError("beyond the year 9999") from None
     if time < _EARLIEST:
         raise ValueError("before 1601")
     return time
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 _READERS: dict[EdmType, Callable[[str], Value]] = {

@@ -1,15 +1,14 @@
 """Table storage's REST for rows alone, through azure.core's pipeline: its authentication, its retries, our bodies.
 
-Everything else about storage stays with the SDKs. Adapts to a busy account: each 503 halves how many requests are under
-way at once, and answers let it grow again.
+Everything else about storage stays with the SDKs. What a busy account refuses is asked for again at the pace that it takes.
 """
 
 import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Self
@@ -18,7 +17,6 @@ from azure.core import AsyncPipelineClient
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
-    AsyncHTTPPolicy,
     AsyncRetryPolicy,
     SansIOHTTPPolicy,
 )
@@ -28,41 +26,16 @@ from azure.core.utils import parse_connection_string
 from yarl import URL
 
 from shared.storage.accounts import open_account
+from shared.storage.pace import Pace, wait_turn
 from shared.storage.tables import spelled_out
 
 _SCOPE = "https://storage.azure.com/.default"
 _VERSION = "2020-12-06"
 _MOST_AT_ONCE = 32
-_FEWEST_AT_ONCE = 1
-_FIRST_AT_ONCE = 16
-
-
-class Window:
-    """How many requests of this process may be under way at the account."""
-
-    def __init__(self) -> None:
-        self.size = float(_FIRST_AT_ONCE)
-        self._under_way = 0
-        self._change = asyncio.Condition()
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        async with self._change:
-            await self._change.wait_for(lambda: self._under_way < int(self.size))
-            self._under_way += 1
-        try:
-            yield
-        finally:
-            async with self._change:
-                self._under_way -= 1
-                self._change.notify(2)  # the window may have grown by one
-
-    def busy(self) -> None:
-        self.size = max(self.size / 2, _FEWEST_AT_ONCE)
-
-    def answered(self) -> None:
-        """One more for each round of answers."""
-        self.size = min(self.size + 1 / self.size, _MOST_AT_ONCE)
+"""Requests of this process at the account."""
+_BUSY = (429, 503)
+_PATIENCE = 10.0
+"""Seconds that a request goes on asking an account that says it is busy."""
 
 
 class _SharedKey(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
@@ -94,20 +67,11 @@ class _Signature(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             request.http_request.url = f"{url}{'&' if '?' in url else '?'}{self._signature}"
 
 
-class _Watch(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Tells the window what each attempt met."""
+class _Retry(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
+    """But for what a busy account refuses: that waits in the plane, where all requests share what the account takes."""
 
-    def __init__(self, window: Window) -> None:
-        super().__init__()
-        self._window = window
-
-    async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        response = await self.next.send(request)
-        if response.http_response.status_code in (429, 503):
-            self._window.busy()
-        else:
-            self._window.answered()
-        return response
+    def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
+        return response.http_response.status_code not in _BUSY and super().is_retry(settings, response)
 
 
 class RowPlane:
@@ -115,25 +79,41 @@ class RowPlane:
 
     def __init__(self, endpoint: str, credential: Any, *, transport: Any = None) -> None:
         self.endpoint = endpoint.rstrip("/")
-        self.window = Window()
-        retry = AsyncRetryPolicy(retry_total=4, retry_connect=1, retry_backoff_factor=0.2, retry_backoff_max=5)
+        self._places = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._pace = Pace(time.monotonic)
+        retry = _Retry(retry_total=4, retry_connect=1, retry_backoff_factor=0.2, retry_backoff_max=5)
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
             self.endpoint,
-            policies=[retry, credential, _Watch(self.window)],
+            policies=[retry, credential],
             transport=transport or AioHttpTransport(connection_timeout=1.5, read_timeout=15, use_env_settings=False),
         )
 
     async def send(
-        self, method: str, path: str, *, content: bytes | None = None, headers: Mapping[str, str], query: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str],
+        query: str = "",
+        rows: int = 1,
     ) -> AsyncHttpResponse:
-        """The answer, read whole, whatever its status."""
+        """The answer, read whole, whatever its status. `rows`: how many it writes, or asks for by key."""
         url = f"{self.endpoint}/{path}{query and '?'}{query}"
         sent = {"x-ms-version": _VERSION, "DataServiceVersion": "3.0", **headers}
-        request = HttpRequest(method, url, headers=sent, content=content)
-        async with self.window.place():
-            response = await self._client.send_request(request)
-            await response.read()
-        return response
+        until = time.monotonic() + _PATIENCE
+        async with self._places:
+            while True:
+                await wait_turn(self._pace, rows)
+                response = await self._client.send_request(HttpRequest(method, url, headers=sent, content=content))
+                await response.read()
+                if response.status_code not in _BUSY:
+                    self._pace.taken(rows)
+                    return response
+                pause = _pause(response)
+                self._pace.refused(pause)
+                if time.monotonic() + pause > until:
+                    return response
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,6 +123,12 @@ class RowPlane:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _pause(response: AsyncHttpResponse) -> float:
+    """Seconds that the account asks for, 0 where it does not say."""
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else 0.0
 
 
 def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> RowPlane:

@@ -31,6 +31,8 @@ _HEADERS = (
     "Prefer: return-no-content\r\nDataServiceVersion: 3.0;\r\n"
 )
 _CLOSE = f"--{_CHANGES}--\r\n--{BOUNDARY}--\r\n".encode()
+_ANSWER = b"\nHTTP/1.1 "
+_WRITTEN = b"\nHTTP/1.1 204 "
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE)
 _ERROR = re.compile(rb"\{\s*\"odata\.error\".*\}", re.DOTALL)
 _INDEX = re.compile(r"^(\d+):")
@@ -151,6 +153,8 @@ class Refused:
 
 def read_answer(body: bytes, count: int) -> Refused | None:
     """None where each of `count` operations succeeded. Raises ValueError for an answer that tells less."""
+    if body.count(_WRITTEN) == count == body.count(_ANSWER):
+        return None
     statuses = [int(found) for found in _STATUS.findall(body)]
     failed = next((status for status in statuses if status >= 300), None)
     if failed is not None:

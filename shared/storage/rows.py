@@ -62,7 +62,7 @@ class TableRows:
     async def write(self, table: SnapshotTable, writes: Sequence[Write]) -> bool:
         _check_transaction(writes)
         body = transaction(writes, _codec(table.schema), f"{self._plane.endpoint}/{table.name}")
-        answer = await self._send(table.name, "POST", "$batch", _BATCH, content=body)
+        answer = await self._send(table.name, "POST", "$batch", _BATCH, content=body, rows=len(writes))
         if answer.status_code != 202:
             raise _answered(table.name, answer)
         try:
@@ -128,9 +128,10 @@ class TableRows:
         *,
         content: bytes | None = None,
         query: str = "",
+        rows: int = 1,
     ) -> AsyncHttpResponse:
         try:
-            return await self._plane.send(method, path, content=content, headers=headers, query=query)
+            return await self._plane.send(method, path, content=content, headers=headers, query=query, rows=rows)
         except AzureError as error:
             raise unavailable(table, error) from error
 

@@ -5,7 +5,7 @@ import io
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 from math import inf, isnan, nan
 from typing import Any
