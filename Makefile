@@ -19,7 +19,7 @@ demo: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ##
 	@exec $(PY) -m devhost.stack demo
 
 test: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## all tests but the slow ones (under five minutes)
-	@$(PY) -m pytest -q -m "not slow and not azureml" $(ARGS)
+	@$(PY) -m pytest -q -m "not slow and not azureml" -n 3 --dist loadfile $(ARGS)
 
 test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## the slow tests: the process is killed at each step of a run (under ten minutes)
 	@$(PY) -m pytest -q -m slow $(ARGS)

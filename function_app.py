@@ -14,6 +14,7 @@ def create_app() -> func.FunctionApp:
     """All functions. Raises what an import raises."""
     from shared.triggers import (
         connections_http,
+        customers_http,
         data_http,
         entities_http,
         health_http,
@@ -38,6 +39,7 @@ def create_app() -> func.FunctionApp:
         workflow_timers.blueprint,
         entities_http.blueprint,
         data_http.blueprint,
+        customers_http.blueprint,
         reader_keys_http.blueprint,
         poison_http.blueprint,
         poison_queues.blueprint,

@@ -33,10 +33,15 @@ if TYPE_CHECKING:
     from shared.aml.endpoints import Endpoints, SkillKey
     from shared.aml.scoring import ScoringEndpoint
     from shared.aml.tenants import Tenants
+    from shared.entities.csv_exports import CsvExports
+    from shared.entities.erasure import ErasableCopies
+    from shared.entities.parquet_reader import ParquetReader
     from shared.entities.reader_keys import ReaderKeyCatalog
     from shared.entities.reading import DataStores
+    from shared.entities.recent import RecentEntities
     from shared.entities.retention import SnapshotStores
     from shared.entities.sign_in import SignIn
+    from shared.entities.tombstones import Tombstones
     from shared.storage.blobs import BlobOutput, BlobServiceClient
     from shared.storage.datastores import DatastoreFiles
     from shared.storage.parts import TableParts
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
     from shared.workflows.catalog import WorkflowCatalog
     from shared.workflows.connecting import ConnectionCatalog
     from shared.workflows.definition import WorkflowDefinition
+    from shared.workflows.erasing import Erasure
     from shared.workflows.importing import ImportSteps
     from shared.workflows.part_work import PartWork
     from shared.workflows.refreshing import Refreshes
@@ -302,6 +308,7 @@ class Services:
             self._part_ledger,
             self._import_steps,
             self.snapshots,
+            erased=self._tombstones.erased,
             send=self._send_part,
             process=self.process_id,
             at_once=self.settings.IMPORT_PARALLELISM,
@@ -327,7 +334,7 @@ class Services:
             timedelta(hours=settings.SNAPSHOT_GRACE_HOURS),
             timedelta(days=settings.RETENTION_DAYS),
         )
-        return Sweep(stores, self._output, retention, self.now)
+        return Sweep(stores, self._output, retention, self.now, erase_again=self.erasure.again)
 
     @cached_property
     def _slots(self) -> "TableSlots":
@@ -426,7 +433,7 @@ class Services:
 
         tables = self._tables
         return SnapshotStores(
-            TableEntities(tables),
+            TableEntities(tables, lambda name: self._recent.forget(name)),  # noqa: PLW0108  # they are made of each other
             TableRows(tables, self._row_plane),
             BlobLargeValues(self._blobs),
             TableRejects(tables),
@@ -447,10 +454,48 @@ class Services:
         """What the data plane reads."""
         from shared.entities.parquet_reader import ParquetReader
         from shared.entities.reading import DataStores
+        from shared.entities.tombstones import VisibleRows
 
         stores = self.snapshots
-        reader = ParquetReader(stores.large)
-        return DataStores(stores.entities, stores.rows, stores.large, reader)
+        erased = self._tombstones.erased
+        reader = ParquetReader(stores.large, erased)
+        csv = self._csv_exports(reader)
+        return DataStores(self._recent, VisibleRows(stores.rows, erased), stores.large, reader, csv)
+
+    @cached_property
+    def _tombstones(self) -> "Tombstones":
+        from shared.entities.tombstones import Tombstones
+        from shared.storage.tombstones import TableTombstones
+
+        return Tombstones(TableTombstones(self._tables), time.monotonic)
+
+    @cached_property
+    def erasure(self) -> "Erasure":
+        """Erases customers."""
+        from shared.entities.csv_exports import CsvCopies
+        from shared.entities.erased_parquet import ParquetCopies
+        from shared.workflows.erased_exports import RunExports
+        from shared.workflows.erasing import Erasure
+
+        stores = self.snapshots
+        exports = RunExports(self.run_store, self._output)
+        copies: list[ErasableCopies] = [ParquetCopies(stores.entities, stores.large), CsvCopies(stores.large)]
+        return Erasure(self._tombstones, stores, exports, copies, now=self.now, sleep=asyncio.sleep)
+
+    @cached_property
+    def _recent(self) -> "RecentEntities":
+        """The pointers, for reading."""
+        from shared.entities.recent import RecentEntities
+
+        return RecentEntities(self.snapshots.entities, time.monotonic)
+
+    def _csv_exports(self, reader: "ParquetReader") -> "CsvExports":
+        from shared.entities.csv_exports import CsvExports
+        from shared.storage.links import BlobLinks
+
+        lifetime = timedelta(minutes=self.settings.CSV_LINK_MINUTES)
+        links = BlobLinks(self._blobs, lifetime, by_identity=not self.settings.data_connection)
+        return CsvExports(reader, self.snapshots.large, links, lifetime=lifetime, erased=self._tombstones.erased)
 
     @cached_property
     def sign_in(self) -> "SignIn":

@@ -174,6 +174,14 @@ class StorageUnavailable(BridgeError):
     retryable = True
 
 
+class NotReady(BridgeError):
+    """What was asked for is being made, and takes longer than a request should."""
+
+    code = "NotReady"
+    status = 503
+    retryable = True
+
+
 class WorkspaceForbidden(BridgeError):
     """Azure does not let this app's identity do it: the message names the missing right and the command that grants it."""
 

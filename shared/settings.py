@@ -139,6 +139,9 @@ class Settings(BaseModel):
     BRIDGE_KEY: str = Field("", repr=False)
     """On a laptop: a reader key beside the stored ones."""
 
+    CSV_LINK_MINUTES: Annotated[int, Field(ge=1, le=720)] = 60
+    """How long a link to a large CSV is valid."""
+
     # Workflows
     IMPORT_PARALLELISM: Count = 2
     """Parts of a run's output that a process imports at once."""

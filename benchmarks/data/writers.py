@@ -61,7 +61,14 @@ class NoRejects:
         for reject in list[Reject]():
             yield reject
 
+    async def left_out(self, table: str) -> AsyncIterator[Origin]:
+        for origin in list[Origin]():
+            yield origin
+
     async def count(self, table: str) -> int:
+        return 0
+
+    async def count_erased(self, table: str) -> int:
         return 0
 
     async def drop(self, table: str) -> None:

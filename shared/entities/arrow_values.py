@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from shared.entities.csv_text import FORMULA, QUOTED, number
 from shared.entities.values import Value
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def csv_header(names: Sequence[str]) -> bytes:
 
 
 def csv_lines(table: "pa.Table") -> bytes:
-    """RFC 4180 in UTF-8, without a header. No value is an empty field, the empty text is `""`."""
+    """RFC 4180 in UTF-8, without a header: byte for byte as `odata.rendering.as_csv` writes these rows."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -52,7 +53,7 @@ def _fields(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     import pyarrow.compute as pc
 
     if pa.types.is_string(column.type):
-        return _quoted(column)
+        return _texts(column)
     if pa.types.is_floating(column.type):
         return _numbers(column)
     if pa.types.is_timestamp(column.type):
@@ -62,10 +63,24 @@ def _fields(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     return pc.cast(column, pa.string())
 
 
+def _texts(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    return _quoted(_disarmed(column))
+
+
+def _disarmed(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """With `'` in front of what a spreadsheet would take for a formula."""
+    import pyarrow.compute as pc
+
+    is_formula = pc.match_substring_regex(column, FORMULA)
+    if not pc.any(is_formula).as_py():
+        return column
+    return pc.if_else(is_formula, pc.binary_join_element_wise("'", column, ""), column)
+
+
 def _quoted(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     import pyarrow.compute as pc
 
-    needs = pc.match_substring_regex(column, '^$|[,"\r\n]')
+    needs = pc.match_substring_regex(column, QUOTED)
     if not pc.any(needs).as_py():
         return column
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(column, '"', '""'), '"', "")
@@ -73,12 +88,17 @@ def _quoted(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
 
 
 def _numbers(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """As Python writes them: `1.0`, `1e-05`. Between these bounds Arrow writes the same digits, without `.0`."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     text = pc.cast(column, pa.string())
-    if pc.all(pc.is_finite(column)).as_py() is not False:
+    size = pc.abs(column)
+    is_alike = pc.or_(pc.equal(column, 0.0), pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e10)))
+    whole = pc.binary_join_element_wise(text, ".0", "")
+    text = pc.if_else(pc.match_substring(text, "."), text, whole)
+    if pc.all(is_alike).as_py() is not False:
         return text
-    infinite = pc.if_else(pc.greater(column, 0.0), "INF", "-INF")
-    text = pc.if_else(pc.is_inf(column), infinite, text)
-    return pc.if_else(pc.is_nan(column), "NaN", text)
+    is_other = pc.fill_null(pc.invert(is_alike), False).combine_chunks()
+    others = [number(value) for value in column.filter(is_other).to_pylist()]
+    return pc.replace_with_mask(text.combine_chunks(), is_other, pa.array(others, pa.string()))

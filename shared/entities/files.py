@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from shared.entities.rows import LargeValues
@@ -14,6 +15,8 @@ class Kept:
     path: str
     size: int
     """Bytes."""
+    at: datetime
+    """When it was written."""
 
 
 class Upload(Protocol):
@@ -59,6 +62,15 @@ def part_path(table: str, number: int) -> str:
 
 def manifest_path(table: str) -> str:
     return f"{snapshot_prefix(table)}manifest.json"
+
+
+EXPORTS = "exports/"
+"""What the paths of all CSV exports begin with."""
+
+
+def exports_prefix(table: str) -> str:
+    """What the paths of a snapshot's CSV exports begin with."""
+    return f"{EXPORTS}{table}/"
 
 
 def entity_prefix(entity: str) -> str:

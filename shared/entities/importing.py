@@ -7,6 +7,7 @@ table the part's rows lie in a Parquet file, without those that are known to hav
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.entities.erasure import leave_out
 from shared.entities.files import SnapshotFiles, part_path
 from shared.entities.fitting import FittedRow, Misfit, RowFitter
 from shared.entities.outputs import OutputFile, OutputFiles
@@ -19,9 +20,11 @@ from shared.entities.rows import (
     Origin,
     Reject,
     RejectStore,
+    Row,
     RowStore,
     SnapshotTable,
 )
+from shared.entities.tombstones import ErasedNow, nobody
 from shared.entities.transactions import Transactions
 
 _TWICE = "has a key that occurs more than once; the first occurrence is kept"
@@ -35,6 +38,7 @@ class ImportStores:
     rows: RowStore
     rejects: RejectStore
     large: SnapshotFiles
+    erased: ErasedNow = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,13 @@ async def _write_again(
 
 async def imported(plan: Plan, table: SnapshotTable, rejects: RejectStore) -> Contents:
     """What the table holds once all parts are done: each record of the output is a row or a reject, and never both.
+    Those of erased customers are neither.
 
     Raises StorageUnavailable.
     """
     rejected = await rejects.count(table.name)
-    return Contents(plan.records - rejected, rejected, plan.schema)
+    erased = await rejects.count_erased(table.name)
+    return Contents(plan.records - rejected, rejected - erased, plan.schema)
 
 
 class _Loading:
@@ -111,7 +117,9 @@ class _Loading:
         self._stores = stores
         self._parquet = parquet
         self._fitter = RowFitter(table, file)
-        self._transactions = Transactions(table, stores.rows, stores.large, self._lose)
+        self._transactions = Transactions(
+            table, stores.rows, stores.large, self._lose, erased=stores.erased, leave_out=self._erase
+        )
         self._rejects: list[Reject] = []
 
     async def take(self, records: Sequence[Record]) -> None:
@@ -141,6 +149,10 @@ class _Loading:
     async def _lose(self, losers: Sequence[Origin]) -> None:
         self._parquet.leave_out(losers)
         await self._stores.rejects.add(self._table.name, [self._duplicate(origin) for origin in losers])
+
+    async def _erase(self, rows: Sequence[Row]) -> None:
+        self._parquet.leave_out([row.origin for row in rows])
+        await leave_out(rows, self._table, self._stores.large, self._stores.rejects)
 
     def _duplicate(self, origin: Origin) -> Reject:
         return Reject(origin, self._paths[origin.file], _TWICE, is_duplicate=True)

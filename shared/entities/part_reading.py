@@ -47,12 +47,16 @@ class OpenPart:
         return fetched
 
     def decode(self, group: int, columns: Collection[str], fetched: Pieces) -> "pa.Table":
-        """The row group's columns, in the file's order. Takes its time."""
+        """The row group's columns, in the file's order. Takes its time. Raises Gone."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         source = Sparse(self.size, [*self.pieces, *fetched])
-        file = pq.ParquetFile(source, metadata=self.metadata, pre_buffer=False)
-        return file.read_row_group(group, columns=list(columns), use_threads=False)
+        try:
+            file = pq.ParquetFile(source, metadata=self.metadata, pre_buffer=False)
+            return file.read_row_group(group, columns=list(columns), use_threads=False)
+        except (pa.ArrowException, OSError):
+            raise _broken(self.path) from None
 
     async def read(self, group: int, columns: Collection[str]) -> "pa.Table":
         """Raises Gone, StorageUnavailable."""
@@ -78,7 +82,12 @@ def _metadata(path: str, size: int, pieces: Pieces) -> "pq.FileMetaData":
     try:
         return pq.read_metadata(Sparse(size, pieces))
     except (pa.ArrowException, OSError):
-        raise Gone(f"{path.rpartition('/')[2]} of a snapshot is broken; run the workflow anew") from None
+        raise _broken(path) from None
+
+
+def _broken(path: str) -> Gone:
+    """Or written anew since its size was told."""
+    return Gone(f"{path.rpartition('/')[2]} of a snapshot is broken; run the workflow anew")
 
 
 def _ranges(group: "pq.RowGroupMetaData", columns: Collection[str]) -> Sequence[tuple[int, int]]:

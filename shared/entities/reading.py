@@ -9,29 +9,42 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from shared.entities.columnar_reader import Plan
+from shared.entities.csv_exports import Link
 from shared.entities.keys import partition_key, row_key
 from shared.entities.odata.binding import bind_filter
 from shared.entities.odata.filters import Filter
 from shared.entities.odata.formats import MOST_IN_PAGE, Format, choose_format
 from shared.entities.odata.metadata import metadata_document, service_document
 from shared.entities.odata.names import bind_orderby, bind_select
-from shared.entities.odata.rendering import Shape, as_csv, collection, single
+from shared.entities.odata.rendering import Shape, as_csv, collection, plain, single
 from shared.entities.odata.requests import DataRequest, Query, parse_query
 from shared.entities.paging import Cursor, read_cursor
 from shared.entities.schema import CUSTOMER_ID, Schema
 from shared.entities.snapshots import Entity, EntityStore, Snapshot, find_entity
-from shared.entities.sources import PAGE, Batch, DataStores, Place, Selection, count_rows, read_batch, whole
+from shared.entities.sources import (
+    PAGE,
+    Batch,
+    DataStores,
+    Place,
+    Selection,
+    count_rows,
+    read_batch,
+    read_customer_rows,
+    whole,
+)
 from shared.errors import BadRequest, Gone, NotFound, NotSupported
 
-__all__ = ["PAGE", "Answer", "DataStores", "answer"]
+__all__ = ["PAGE", "Answer", "DataStores", "answer", "customer_rows"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    body: dict[str, Any] | str
+    body: dict[str, Any] | str | bytes
     """JSON, or text of another kind."""
     content_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,7 @@ class _Reading:
 async def answer(request: DataRequest, stores: DataStores, root: str, now: datetime) -> Answer:
     """`root`: the service's address, without a slash at its end.
 
-    Raises NotFound, Gone, BadRequest, NotSupported, StorageUnavailable.
+    Raises NotFound, Gone, BadRequest, NotSupported, NotReady, StorageUnavailable, ConfigurationError.
     """
     if not request.entity:
         return await _about(request, stores.entities, root)
@@ -66,6 +79,9 @@ async def answer(request: DataRequest, stores: DataStores, root: str, now: datet
     if request.is_count:
         found = await count_rows(Selection(reading.snapshot, (), _filter(reading)), stores)
         return Answer(str(found), "text/plain;charset=utf-8")
+    is_whole = reading.format.is_csv and request.page_size is None and request.query.token is None
+    if is_whole and (csv := await _whole_csv(reading, entity.name, stores, root)) is not None:
+        return csv
     answered = await _collection(reading, entity.name, stores, root)
     if request.page_size is None:
         return answered
@@ -189,6 +205,25 @@ async def _collection(reading: _Reading, entity: str, stores: DataStores, root: 
     return Answer(collection(shape, batch.rows, count, link), reading.format.content_type)
 
 
+async def _whole_csv(reading: _Reading, entity: str, stores: DataStores, root: str) -> Answer | None:
+    """In the answer, or behind a link. None where it comes in pages: of customers, who are read from the table, and of a
+    snapshot without columnar files."""
+    shape = _shape(reading.query, reading.format, reading.snapshot, entity, root)
+    selection = _selection(reading, shape)
+    if stores.csv is None or selection.customers is not None:
+        return None
+    size = reading.snapshot.rows if reading.left is None else min(reading.left, reading.snapshot.rows)
+    plan = Plan(selection.filter, shape.select, selection.orderby, size, skip=selection.skip)
+    try:
+        found = await stores.csv.get(reading.snapshot, plan, entity, reading.now)
+    except Gone:
+        return None
+    if isinstance(found, Link):
+        headers = {"Location": found.address, "Cache-Control": "no-store"}
+        return Answer("", "text/plain;charset=utf-8", headers, status=303)
+    return Answer(found, reading.format.content_type)
+
+
 def _link(reading: _Reading, batch: Batch, count: int | None, address: str) -> str | None:
     left = None if reading.left is None else reading.left - len(batch.rows)
     if batch.next is None or left == 0:
@@ -196,3 +231,8 @@ def _link(reading: _Reading, batch: Batch, count: int | None, address: str) -> s
     options = reading.query.options
     cursor = Cursor(reading.snapshot.table, batch.next, left, reading.size, count, reading.now, options)
     return f"{address}?$skiptoken={cursor.text()}"
+
+
+async def customer_rows(customer_id: str, snapshot: Snapshot, stores: DataStores) -> list[dict[str, Any]]:
+    """All of a customer's rows in a snapshot, with all properties. Raises Gone, StorageUnavailable."""
+    return [plain(snapshot.schema, row) for row in await read_customer_rows(customer_id, snapshot, stores)]

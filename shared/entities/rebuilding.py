@@ -10,6 +10,7 @@ from shared.entities.part_file import file_columns
 from shared.entities.rows import Origin, RowStore, SnapshotTable, parse_origin
 from shared.entities.schema import ORIGIN
 from shared.entities.snapshots import Snapshot
+from shared.entities.tombstones import ErasedNow, nobody
 from shared.entities.transactions import Transactions
 from shared.entities.values import Value
 
@@ -17,12 +18,13 @@ _SLICE = 1000
 """Rows that are Python's at once, besides those that wait for their transaction."""
 
 
-async def rebuild_table(snapshot: Snapshot, rows: RowStore, files: SnapshotFiles) -> int:
-    """How many rows there are. May be repeated; rows that are there already stay. Raises Gone, StorageUnavailable."""
+async def rebuild_table(snapshot: Snapshot, rows: RowStore, files: SnapshotFiles, erased: ErasedNow = nobody) -> int:
+    """How many rows there were, those of erased customers included, which are not written. May be repeated; rows that
+    are there already stay. Raises Gone, StorageUnavailable."""
     source = await open_columnar(snapshot.table, files)
     table = snapshot.place
     await rows.create(table)
-    transactions = Transactions(table, rows, files, _never_lose)
+    transactions = Transactions(table, rows, files, _never_lose, erased=erased)
     try:
         async for group in source.tables(list(file_columns(snapshot.schema))):
             for start in range(0, len(group), _SLICE):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.entities.files import SnapshotFiles, manifest_path, snapshot_prefix
+from shared.entities.files import SnapshotFiles, exports_prefix, manifest_path, snapshot_prefix
 from shared.entities.manifests import tell_current
 from shared.entities.rows import RejectStore, RowStore
 from shared.entities.snapshots import Entity, EntityStore, Snapshot, find_entity
@@ -45,6 +45,7 @@ async def drop_snapshot(entity: str, table: str, stores: SnapshotStores) -> None
     that dies in between leaves something to find. Raises StorageUnavailable."""
     await stores.rows.drop(table)
     await stores.large.drop(manifest_path(table))  # first: who finds it finds the files
+    await stores.large.drop(exports_prefix(table))
     await stores.large.drop(snapshot_prefix(table))
     await stores.rejects.drop(table)
     await stores.entities.delete_snapshot(entity, table)

@@ -103,6 +103,9 @@ class RowStore(Protocol):
     ) -> Page:
         """At most `size` (up to 1,000) rows: of the table, or of a range of keys in a partition."""
 
+    async def delete(self, table: SnapshotTable, partition: str, keys: Sequence[str]) -> bool:
+        """Remove rows, all or none, at most 100; False if one of them is not there."""
+
     async def drop(self, table: str) -> None:
         """Remove the table; no matter if it is gone."""
 
@@ -120,7 +123,17 @@ class LargeValues(Protocol):
 
 def large_name(table: str, origin: Origin, column: int) -> str:
     """A large value's blob; the same for a replay of the same row."""
-    return f"snapshots/{table}/large/{origin.text}/{column}"
+    return f"{large_row_prefix(table, origin)}{column}"
+
+
+def large_row_prefix(table: str, origin: Origin) -> str:
+    """What the names of a row's large values begin with."""
+    return f"{large_prefix(table)}{origin.text}/"
+
+
+def large_prefix(table: str) -> str:
+    """What the names of a snapshot's large values begin with."""
+    return f"snapshots/{table}/large/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +145,8 @@ class Reject:
     reason: str
     is_duplicate: bool = False
     """Its key occurs more than once, and this is not the first occurrence."""
+    is_erased: bool = False
+    """Its customer was erased; it is no fault of the output, and is not listed."""
 
 
 class RejectStore(Protocol):
@@ -141,8 +156,14 @@ class RejectStore(Protocol):
         """Each once, whatever number of times it is added."""
 
     def list(self, table: str, after: Origin | None = None) -> AsyncIterator[Reject]:
-        """By origin; those behind `after`."""
+        """By origin; those behind `after`, without those of erased customers."""
 
-    async def count(self, table: str) -> int: ...
+    def left_out(self, table: str) -> AsyncIterator[Origin]:
+        """By origin: those that fit, and are no rows all the same, as duplicates or rows of erased customers."""
+
+    async def count(self, table: str) -> int:
+        """All, those of erased customers included."""
+
+    async def count_erased(self, table: str) -> int: ...
 
     async def drop(self, table: str) -> None: ...

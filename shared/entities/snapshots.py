@@ -37,6 +37,17 @@ class Snapshot:
     rejected: int
     created_at: datetime
     published_at: datetime | None = None
+    erased: int = 0
+    """Rows of the output that are none here, because their customers were erased."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Its import has ended: its numbers are known."""
+        return self.rows + self.rejected + self.erased > 0
+
+    def with_erased(self, erased: int) -> "Snapshot":
+        """The same output with so many rows of it erased."""
+        return replace(self, rows=self.rows + self.erased - erased, erased=erased)
 
     @property
     def contents(self) -> Contents:

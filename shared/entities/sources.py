@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.entities.columnar_reader import ColumnarReader, Found, Plan
+from shared.entities.csv_exports import CsvExports
 from shared.entities.keys import customer_range, partition_key
 from shared.entities.odata.customers import Customers, customer_ids
 from shared.entities.odata.evaluation import in_order, matches
@@ -37,6 +38,8 @@ class DataStores:
     rows: RowStore
     large: LargeValues
     columnar: ColumnarReader | None = None
+    csv: CsvExports | None = None
+    """Whole results as CSV; without it they come in pages."""
     in_memory: int = 20_000
     """Rows of customers that are filtered or sorted here, at most."""
 
@@ -100,6 +103,18 @@ async def count_rows(selection: Selection, stores: DataStores) -> int:
         return len(found)
     plan = Plan(selection.filter, (), (), size=0, with_count=True)
     return (await _query(selection.snapshot, plan, stores, "$filter")).count or 0
+
+
+async def read_customer_rows(customer_id: str, snapshot: Snapshot, stores: DataStores) -> Sequence[Values]:
+    """All of them, whole. Raises Gone, StorageUnavailable."""
+    rows: list[Row] = []
+    token, more = None, True
+    while more:
+        page = await _read_page(customer_id, snapshot.place, PAGE, token, stores.rows)
+        rows += page.rows
+        token, more = page.token, page.token is not None
+    selection = Selection(snapshot, tuple(snapshot.schema.properties))
+    return await _whole(rows, selection, selection.needed, stores.large)
 
 
 async def _columnar_batch(selection: Selection, stores: DataStores) -> Batch:

@@ -20,9 +20,12 @@ from shared.entities.rows import (
     Write,
     large_name,
 )
+from shared.entities.tombstones import ErasedNow, nobody
 
 type Losers = Callable[[Sequence[Origin]], Awaitable[None]]
 """Told of rows that have lost their key, before one of them is overwritten."""
+type LeaveOut = Callable[[Sequence[Row]], Awaitable[None]]
+"""Told of rows whose customers were erased: they are not written."""
 
 _HEAVIEST_TRANSACTION = 1_000_000
 """Of our weights; Table storage takes 4 MiB, and control characters weigh three times what we count."""
@@ -50,11 +53,22 @@ class _Bucket:
 class Transactions:
     """Writes rows of one table. May be repeated, and run beside others. Raises StorageUnavailable."""
 
-    def __init__(self, table: SnapshotTable, rows: RowStore, large: LargeValues, losers: Losers) -> None:
+    def __init__(
+        self,
+        table: SnapshotTable,
+        rows: RowStore,
+        large: LargeValues,
+        losers: Losers,
+        *,
+        erased: ErasedNow = nobody,
+        leave_out: LeaveOut | None = None,
+    ) -> None:
         self._table = table
         self._rows = rows
         self._large = large
         self._losers = losers
+        self._erased = erased
+        self._leave_out = leave_out
         self._buckets: dict[str, _Bucket] = {}
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,6 +115,7 @@ class Transactions:
 
     async def _write(self, partition: str, rows: Mapping[str, FittedRow]) -> None:
         """Large values first: a row never names a blob that is not there."""
+        rows = await self._without_erased(rows)
         for fitted in rows.values():
             for column, text in fitted.large.items():
                 name = large_name(self._table.name, fitted.row.origin, column)
@@ -111,6 +126,16 @@ class Transactions:
             writes, losers = settle([fitted.row for fitted in rows.values()], found)
             # Before a row that loses is overwritten: a process that dies in between has told the truth too early.
             await self._losers(losers)
+
+    async def _without_erased(self, rows: Mapping[str, FittedRow]) -> Mapping[str, FittedRow]:
+        """Asked at each writing, and not as the part begins: a customer may be erased in between."""
+        erased = await self._erased()
+        if not erased.tombstones:
+            return rows
+        hidden = {key: fitted.row for key, fitted in rows.items() if erased.hides(fitted.row)}
+        if hidden and self._leave_out is not None:
+            await self._leave_out(list(hidden.values()))
+        return {key: fitted for key, fitted in rows.items() if key not in hidden}
 
 
 def settle(rows: Sequence[Row], found: Mapping[str, Existing]) -> tuple[list[Write], list[Origin]]:

@@ -180,7 +180,7 @@ class BlobLargeValues:
     async def list(self, prefix: str) -> AsyncIterator[Kept]:
         try:
             async for blob in self._container.list_blobs(name_starts_with=prefix):
-                yield Kept(blob.name, int(blob.size or 0))
+                yield Kept(blob.name, int(blob.size or 0), blob.last_modified)
         except ResourceNotFoundError:
             return
         except AzureError as error:

@@ -1,7 +1,7 @@
 """Entities, their snapshots and their rejects in Table storage: tables `bridgeentities` and `bridgerejects`."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,8 +22,10 @@ class TableEntities:
     """An entity is one row of partition `entity`, with the whole of its current snapshot; each of its snapshots is one
     of partition `snapshot-<entity>`. Names are in lower case."""
 
-    def __init__(self, service: TableServiceClient) -> None:
+    def __init__(self, service: TableServiceClient, moved: Callable[[str], None] = lambda name: None) -> None:
+        """`moved` is told of each pointer that is written here, by its entity's name."""
         self._table = Table(service, "bridgeentities")
+        self._moved = moved
 
     async def get(self, name: str) -> Entity | None:
         row = await self._table.get(_POINTERS, name.lower())
@@ -34,12 +36,19 @@ class TableEntities:
 
     async def save(self, entity: Entity) -> bool:
         columns = {"Name": entity.name, **_chunks(_entity_document(entity))}
-        if entity.version:
-            return await self._table.replace(_POINTERS, entity.name.lower(), columns, entity.version)
-        return await self._table.insert(_POINTERS, entity.name.lower(), columns)
+        key = entity.name.lower()
+        try:
+            if entity.version:
+                return await self._table.replace(_POINTERS, key, columns, entity.version)
+            return await self._table.insert(_POINTERS, key, columns)
+        finally:
+            self._moved(entity.name)
 
     async def delete(self, entity: Entity) -> bool:
-        return await self._table.delete(_POINTERS, entity.name.lower(), entity.version)
+        try:
+            return await self._table.delete(_POINTERS, entity.name.lower(), entity.version)
+        finally:
+            self._moved(entity.name)
 
     async def get_snapshot(self, entity: str, table: str) -> Snapshot | None:
         row = await self._table.get(_snapshots(entity), table)
@@ -63,17 +72,31 @@ class TableRejects:
 
     async def add(self, table: str, rejects: Sequence[Reject]) -> None:
         rows: dict[str, dict[str, str | int | float | bool | datetime]] = {
-            reject.origin.text: {"File": reject.file, "Reason": reject.reason, "IsDuplicate": reject.is_duplicate}
+            reject.origin.text: {
+                "File": reject.file,
+                "Reason": reject.reason,
+                "IsDuplicate": reject.is_duplicate,
+                "IsErased": reject.is_erased,
+            }
             for reject in rejects
         }
         await self._table.upsert_all(table, rows)
 
     async def list(self, table: str, after: Origin | None = None) -> AsyncIterator[Reject]:
         async for row in self._table.query(table, after=after.text if after else None):
-            yield Reject(parse_origin(row["RowKey"]), row["File"], row["Reason"], row["IsDuplicate"])
+            if not row.get("IsErased"):
+                yield Reject(parse_origin(row["RowKey"]), row["File"], row["Reason"], row["IsDuplicate"])
+
+    async def left_out(self, table: str) -> AsyncIterator[Origin]:
+        async for row in self._table.query(table):
+            if row.get("IsErased") or row["IsDuplicate"]:
+                yield parse_origin(row["RowKey"])
 
     async def count(self, table: str) -> int:
         return sum([1 async for _ in self._table.query(table)])
+
+    async def count_erased(self, table: str) -> int:
+        return sum([1 async for _ in self._table.query(table, where={"IsErased": True})])
 
     async def drop(self, table: str) -> None:
         keys = [row["RowKey"] async for row in self._table.query(table)]
@@ -130,6 +153,7 @@ def _snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
         "rejected": snapshot.rejected,
         "createdAt": _text(snapshot.created_at),
         "publishedAt": _text(snapshot.published_at),
+        "erased": snapshot.erased,
     }
 
 
@@ -143,6 +167,7 @@ def _read_snapshot(document: Mapping[str, Any]) -> Snapshot:
         rejected=document["rejected"],
         created_at=datetime.fromisoformat(document["createdAt"]),
         published_at=_time(document["publishedAt"]),
+        erased=document.get("erased", 0),
     )
 
 

@@ -134,6 +134,12 @@ def _update(write: Write, table_url: str) -> bytes:
     return f"{_PART}PUT {table_url}{row_path(write.row.partition, write.row.key)}{_HEADERS}If-Match: {write.replaces}\r\n\r\n".encode()
 
 
+def deletion(partition: str, keys: Sequence[str], table_url: str) -> bytes:
+    """The body of `POST …/$batch` that removes rows, whatever they are by now."""
+    parts = [f"{_PART}DELETE {table_url}{row_path(partition, key)}{_HEADERS}If-Match: *\r\n\r\n" for key in keys]
+    return b"".join([_OPEN, *(f"{part}\r\n".encode() for part in parts), _CLOSE])
+
+
 def row_path(partition: str, key: str) -> str:
     return f"(PartitionKey='{_quoted(partition)}',RowKey='{_quoted(key)}')"
 

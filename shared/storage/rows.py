@@ -17,6 +17,7 @@ from shared.entities.keys import KeyRange
 from shared.entities.rows import (
     MOST_IN_TRANSACTION,
     Existing,
+    Origin,
     Page,
     Row,
     SnapshotTable,
@@ -26,7 +27,7 @@ from shared.entities.rows import (
 from shared.entities.schema import ORIGIN, Schema
 from shared.errors import BadRequest, Gone, StorageUnavailable
 from shared.storage.plane import RowPlane
-from shared.storage.row_bodies import CONTENT_TYPE, Refused, RowCodec, read_answer, row_path, transaction
+from shared.storage.row_bodies import CONTENT_TYPE, Refused, RowCodec, deletion, read_answer, row_path, transaction
 from shared.storage.tables import OTHERWISE, unavailable
 
 _READERS = 16
@@ -62,18 +63,28 @@ class TableRows:
     async def write(self, table: SnapshotTable, writes: Sequence[Write]) -> bool:
         _check_transaction(writes)
         body = transaction(writes, _codec(table.schema), f"{self._plane.endpoint}/{table.name}")
-        answer = await self._send(table.name, "POST", "$batch", _BATCH, content=body, rows=len(writes))
+        return await self._transact(table.name, body, [write.row.origin for write in writes])
+
+    async def delete(self, table: SnapshotTable, partition: str, keys: Sequence[str]) -> bool:
+        if not 1 <= len(keys) <= MOST_IN_TRANSACTION:
+            raise ValueError("a transaction has 1 to 100 rows of one partition")
+        body = deletion(partition, keys, f"{self._plane.endpoint}/{table.name}")
+        return await self._transact(table.name, body, [None] * len(keys))
+
+    async def _transact(self, table: str, body: bytes, origins: Sequence[Origin | None]) -> bool:
+        """`origins`: of the rows, where they are known."""
+        answer = await self._send(table, "POST", "$batch", _BATCH, content=body, rows=len(origins))
         if answer.status_code != 202:
-            raise _answered(table.name, answer)
+            raise _answered(table, answer)
         try:
-            refused = read_answer(answer.content, len(writes))
+            refused = read_answer(answer.content, len(origins))
         except ValueError as error:
-            raise StorageUnavailable(f"table storage gave {error} in a transaction on {table.name}") from error
+            raise StorageUnavailable(f"table storage gave {error} in a transaction on {table}") from error
         if refused is None:
             return True
         if refused.code in OTHERWISE:
             return False
-        raise _refused(table.name, writes, refused)
+        raise _refused(table, origins, refused)
 
     async def find(self, table: SnapshotTable, partition: str, keys: Sequence[str]) -> Mapping[str, Existing]:
         turns = asyncio.Semaphore(_READERS)
@@ -199,12 +210,14 @@ def _answered(table: str, answer: AsyncHttpResponse) -> Gone | StorageUnavailabl
     )
 
 
-def _refused(table: str, writes: Sequence[Write], refused: Refused) -> Gone | StorageUnavailable:
+def _refused(table: str, origins: Sequence[Origin | None], refused: Refused) -> Gone | StorageUnavailable:
     """Names the row by its origin: its key would name a customer."""
     if refused.code == "TableNotFound":
         return Gone(f"the snapshot {table} has been dropped; start reading anew")
-    known = refused.index is not None and refused.index < len(writes)
-    origin = writes[refused.index or 0].row.origin if known else None
+    known = refused.index is not None and refused.index < len(origins)
+    origin = origins[refused.index or 0] if known else None
     where = f" for the row of file {origin.file}, line {origin.line}" if origin else ""
     code = refused.code or refused.status
-    return StorageUnavailable(f"table storage answered {code} to a transaction of {len(writes)} rows of {table}{where}")
+    return StorageUnavailable(
+        f"table storage answered {code} to a transaction of {len(origins)} rows of {table}{where}"
+    )

@@ -112,12 +112,13 @@ class Table:
         *,
         keys: tuple[str, str] | None = None,
         after: str | None = None,
-        where: Mapping[str, str] | None = None,
+        where: Mapping[str, str | bool] | None = None,
         page: int | None = None,
     ) -> AsyncIterator[Row]:
         """The rows of one partition, in the order of their keys; `keys`: from the first up to the second, which is not
         included; `after`: behind this one; `where`: columns and their values; `page`: rows asked for at once."""
-        conditions, parameters = ["PartitionKey eq @partition"], {"partition": partition}
+        conditions = ["PartitionKey eq @partition"]
+        parameters: dict[str, str | bool] = {"partition": partition}
         if keys is not None:
             conditions += ["RowKey ge @low", "RowKey lt @high"]
             parameters |= {"low": keys[0], "high": keys[1]}

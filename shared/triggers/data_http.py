@@ -93,6 +93,6 @@ def _text(body: bytes) -> str:
 
 def _odata_response(found: Answer) -> func.HttpResponse:
     headers = {**found.headers, "Content-Type": found.content_type}
-    if isinstance(found.body, str):
-        return func.HttpResponse(found.body, headers=headers)
-    return json_response(found.body, headers=headers)
+    if isinstance(found.body, dict):
+        return json_response(found.body, found.status, headers)
+    return func.HttpResponse(found.body, status_code=found.status, headers=headers)

@@ -127,7 +127,8 @@ class ImportSteps:
         await settle_files(planned.plan, planned.table, self._stores.large, self._stores.rejects)
         contents = await imported(planned.plan, planned.table, self._stores.rejects)
         entity = await find_entity(self._stores.entities, definition.output_entity)
-        snapshot = replace(_snapshot(run, planned.table), rows=contents.rows, rejected=contents.rejected)
+        erased = planned.plan.records - contents.rows - contents.rejected
+        snapshot = replace(_snapshot(run, planned.table), rows=contents.rows, rejected=contents.rejected, erased=erased)
         await self._stores.entities.save_snapshot(entity.name, snapshot)
         before = entity.current.contents if entity.current else None
         reasons = reasons_to_hold(_quality(run.definition), contents, before, is_pinned=entity.is_pinned)

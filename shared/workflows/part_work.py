@@ -8,6 +8,7 @@ from logging import getLogger
 
 from shared.entities.importing import ImportStores, PartResult, import_part
 from shared.entities.retention import SnapshotStores
+from shared.entities.tombstones import ErasedNow
 from shared.errors import BridgeError
 from shared.logs import log_event
 from shared.workflows.importing import ImportSteps, SendPart
@@ -35,6 +36,7 @@ class PartWork:
         steps: ImportSteps,
         stores: SnapshotStores,
         *,
+        erased: ErasedNow,
         send: SendPart,
         process: str,
         at_once: int,
@@ -44,6 +46,7 @@ class PartWork:
         self._ledger = ledger
         self._steps = steps
         self._stores = stores
+        self._erased = erased
         self._send = send
         self._process = process
         self._turns = asyncio.Semaphore(at_once)
@@ -110,9 +113,8 @@ class PartWork:
     async def _load(self, run: Run, number: int) -> PartResult:
         planned = await self._steps.planned(run)
         part = next(part for part in planned.plan.parts if part.number == number)
-        stores = ImportStores(
-            await self._steps.output_of(run), self._stores.rows, self._stores.rejects, self._stores.large
-        )
+        output, kept = await self._steps.output_of(run), self._stores
+        stores = ImportStores(output, kept.rows, kept.rejects, kept.large, self._erased)
         return await import_part(part, planned.plan, planned.table, stores)
 
     async def _settle(self, run: Run, entry: PartEntry, loading: "asyncio.Task[PartResult]") -> None:

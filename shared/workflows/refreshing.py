@@ -125,7 +125,8 @@ class Refreshes:
                 f"{', '.join(workflow.missing)}",
                 target="workflow",
             )
-        run = new_run(new_run_id(workflow.name, self._now()), workflow, trigger, self._now())
+        now = self._now()
+        run = new_run(new_run_id(workflow.name, now), workflow, trigger, now)
         return await self.begin_run(run, when_active)
 
     async def begin_run(self, run: Run, when_active: WhenActive) -> Begun:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from logging import WARNING, getLogger
 from typing import Protocol
 
+from shared.entities.csv_exports import drop_stale
 from shared.entities.retention import SnapshotStores, drop_snapshot, sweep_entity
 from shared.errors import BridgeError
 from shared.logs import log_event
@@ -59,9 +60,19 @@ class SweepStores:
 class Sweep:
     """Each thing that fails is logged and left for the next day; the others go on."""
 
-    def __init__(self, stores: SweepStores, files: FilesOf, retention: Retention, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        stores: SweepStores,
+        files: FilesOf,
+        retention: Retention,
+        now: Callable[[], datetime],
+        *,
+        erase_again: Callable[[], Awaitable[int]],
+    ) -> None:
+        """`erase_again`: what was under way as a customer was erased; how many rows went."""
         self._stores = stores
         self._files = files
+        self._erase_again = erase_again
         self._retention = retention
         self._now = now
 
@@ -70,9 +81,11 @@ class Sweep:
         kept_since = self._now() - self._retention.runs
         return {
             "snapshots": await self._each("snapshots", self._entities()),
+            "csv": await self._one("csv", drop_stale(self._stores.snapshots.large, self._now())),
             "runs": await self._each("runs", self._ended(kept_since)),
             "slots": await self._one("slots", self._stores.slots.drop_older(kept_since)),
             "poison": await self._one("poison", self._stores.poison.drop_before(kept_since)),
+            "erased": await self._one("erased", self._erase_again()),
         }
 
     async def _each(self, what: str, steps: AsyncIterator[Awaitable[int]]) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from shared.entities.columnar_reader import Found, Plan
 from shared.entities.files import Kept
@@ -11,6 +12,7 @@ from shared.entities.odata.evaluation import in_order, matches
 from shared.entities.outputs import Listed
 from shared.entities.rows import Existing, Origin, Page, Reject, Row, SnapshotTable, Write
 from shared.entities.snapshots import Entity, Snapshot
+from shared.entities.tombstones import Tombstone
 from shared.errors import Gone, UnusableOutput
 
 
@@ -53,6 +55,8 @@ class MemoryRows:
     writes: int = 0
     dies_after: int | None = None
     """Transactions after which the process dies."""
+    deletes: int = 0
+    dies_after_deletes: int | None = None
     before_write: dict[int, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     """What happens before the transaction of a number, once."""
 
@@ -110,6 +114,18 @@ class MemoryRows:
         is_last = start + len(some) >= len(places)
         return Page(rows, None if is_last else json.dumps(some[-1]))
 
+    async def delete(self, table: SnapshotTable, partition: str, keys: Sequence[str]) -> bool:
+        assert 1 <= len(keys) <= 100
+        if self.deletes == self.dies_after_deletes:
+            raise SystemError("killed")
+        rows = self.tables[table.name]
+        if any((partition, key) not in rows for key in keys):
+            return False
+        self.deletes += 1
+        for key in keys:
+            del rows[(partition, key)]
+        return True
+
     async def drop(self, table: str) -> None:
         self.tables.pop(table, None)
 
@@ -132,11 +148,19 @@ class MemoryRejects:
 
     async def list(self, table: str, after: Origin | None = None) -> AsyncIterator[Reject]:
         for origin, reject in sorted(self.rejects.get(table, {}).items()):
-            if after is None or origin > after.text:
+            if (after is None or origin > after.text) and not reject.is_erased:
                 yield reject
+
+    async def left_out(self, table: str) -> AsyncIterator[Origin]:
+        for _, reject in sorted(self.rejects.get(table, {}).items()):
+            if reject.is_duplicate or reject.is_erased:
+                yield reject.origin
 
     async def count(self, table: str) -> int:
         return len(self.rejects.get(table, {}))
+
+    async def count_erased(self, table: str) -> int:
+        return sum(reject.is_erased for reject in self.rejects.get(table, {}).values())
 
     async def drop(self, table: str) -> None:
         self.rejects.pop(table, None)
@@ -174,6 +198,8 @@ class MemoryLarge:
     dies: bool = False
     """Where a file would be committed."""
     read_bytes: int = 0
+    written_at: datetime = datetime(2026, 11, 22, 6, tzinfo=UTC)
+    """What its files say."""
 
     async def begin(self, path: str) -> MemoryUpload:
         return MemoryUpload(self, path, self.values.get(path))
@@ -188,7 +214,7 @@ class MemoryLarge:
     async def list(self, prefix: str) -> AsyncIterator[Kept]:
         for name in sorted(self.values):
             if name.startswith(prefix):
-                yield Kept(name, len(self.values[name]))
+                yield Kept(name, len(self.values[name]), self.written_at)
 
     async def put(self, name: str, value: bytes) -> None:
         self.values[name] = value
@@ -236,6 +262,33 @@ class MemoryEntities:
 
     async def delete_snapshot(self, entity: str, table: str) -> None:
         self.snapshots.pop((entity.lower(), table), None)
+
+
+@dataclass
+class MemoryTombstones:
+    """Tombstones by mark."""
+
+    marks: dict[str, Tombstone] = field(default_factory=dict)
+    changes: int = 0
+    looks: int = 0
+
+    async def secret(self) -> bytes:
+        return b"of the installation"
+
+    async def version(self) -> str:
+        self.looks += 1
+        return str(self.changes or "")
+
+    async def list(self) -> Sequence[Tombstone]:
+        return list(self.marks.values())
+
+    async def add(self, tombstone: Tombstone) -> Tombstone:
+        self.changes += 1
+        return self.marks.setdefault(tombstone.mark, tombstone)
+
+    async def remove(self, mark: str) -> bool:
+        self.changes += 1
+        return self.marks.pop(mark, None) is not None
 
 
 @dataclass

@@ -88,6 +88,9 @@ async def test_rejects_are_kept_once_each_in_the_order_of_files_and_lines(storag
     assert [reject async for reject in store.list("RejectsA")] == sorted(rejects, key=lambda reject: reject.origin)
     assert await store.count("RejectsA") == 300
     assert await store.count("RejectsB") == 0
+    await store.add("RejectsA", [Reject(Origin(99, 1), "", "erased", is_erased=True)])
+    assert [reject.origin.file async for reject in store.list("RejectsA", Origin(10, 149))] == [10]
+    assert (await store.count("RejectsA"), await store.count_erased("RejectsA")) == (301, 1)
     await store.drop("RejectsA")
     await store.drop("RejectsA")
     assert await store.count("RejectsA") == 0

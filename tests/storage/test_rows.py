@@ -93,6 +93,29 @@ async def test_a_token_that_is_none_is_refused(storage: Storage, table: Snapshot
         await storage.imports.rows.page(table, size=1, token=token)
 
 
+async def test_rows_are_deleted_all_or_none_whatever_their_keys(storage: Storage, table: SnapshotTable) -> None:
+    rows, keys = storage.imports.rows, ["a|1", "~0027 ä 北🙂", "&=+:,;()!$*@[]", "x" * 512]
+    await rows.write(table, [Write(row(key)) for key in [*keys, "b"]])
+
+    assert not await rows.delete(table, "0000", ["b", "absent"])
+    assert await rows.delete(table, "0000", keys)
+
+    assert [found.key for found in (await rows.page(table, size=9)).rows] == ["b"]
+    with pytest.raises(ValueError, match="1 to 100 rows"):
+        await rows.delete(table, "0000", [])
+    with pytest.raises(Gone):
+        await rows.delete(SnapshotTable("Absent", SCHEMA, 4), "0000", ["a"])
+
+
+async def test_a_hundred_rows_are_deleted_at_once(storage: Storage, table: SnapshotTable) -> None:
+    rows, keys = storage.imports.rows, [f"{number:03d}{'é' * 500}" for number in range(100)]
+    await rows.write(table, [Write(row(key)) for key in keys])
+
+    assert await rows.delete(table, "0000", keys)
+
+    assert (await rows.page(table, size=9)).rows == []
+
+
 async def test_what_is_not_there_is_gone(storage: Storage) -> None:
     absent = SnapshotTable("Absent", SCHEMA, 4)
 

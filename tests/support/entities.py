@@ -1,7 +1,9 @@
 """Entities with rows, written straight into storage, as a run would write them."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from shared.entities.importing import ImportStores, import_part, imported
@@ -12,12 +14,14 @@ from shared.entities.rows import SnapshotTable
 from shared.entities.schema import Wanted
 from shared.entities.settling import settle_files
 from shared.entities.snapshots import Snapshot, claim_entity, publish_snapshot, snapshot_table
+from shared.entities.tombstones import Tombstones, nobody
 from shared.storage.blobs import BlobLargeValues
 from shared.storage.blobs import connect as connect_blobs
 from shared.storage.entities import TableEntities, TableRejects
 from shared.storage.plane import connect as connect_plane
 from shared.storage.rows import TableRows
 from shared.storage.tables import connect as connect_tables
+from shared.storage.tombstones import TableTombstones
 from tests.entities.fakes import MemoryOutput
 from tests.support.identity import no_identity
 
@@ -52,8 +56,9 @@ def publish(
     hour: int = 0,
     workflow: str = "writer",
     held: bool = False,
+    zombie: bool = False,
 ) -> Snapshot:
-    """Import a CSV whose customer id is `id`, and publish it, unless it is `held`."""
+    """Import a CSV whose customer id is `id`, and publish it, unless it is `held`. A `zombie` has heard of no erasure."""
     at = datetime(2026, 11, 21, hour, tzinfo=UTC)
 
     async def write(stores: SnapshotStores) -> Snapshot:
@@ -61,11 +66,14 @@ def publish(
         plan = await plan_import(imports.output, "out.csv", Wanted(primary, "id", {}))
         table = SnapshotTable(snapshot_table(entity, run, at), plan.schema, 4)
         await stores.rows.create(table)
-        for part in plan.parts:
-            await import_part(part, plan, table, imports)
+        async with connect_tables(connection, "", no_identity) as tables:
+            erased = nobody if zombie else Tombstones(TableTombstones(tables), time.monotonic).erased
+            for part in plan.parts:
+                await import_part(part, plan, table, replace(imports, erased=erased))
         await settle_files(plan, table, stores.large, stores.rejects)
         found = await imported(plan, table, stores.rejects)
         snapshot = Snapshot(table.name, run, plan.schema, table.buckets, found.rows, found.rejected, at)
+        snapshot = replace(snapshot, erased=plan.records - found.rows - found.rejected)
         await claim_entity(stores.entities, entity, workflow)
         if held:
             await stores.entities.save_snapshot(entity, snapshot)

@@ -1,9 +1,13 @@
 """The data plane through the host and Azurite: an entity's rows over OData, and the address of Customer Insights."""
 
+import urllib.request
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
+import requests
 
 from tests.devhost.running import Reply
 from tests.support.bridge import Bridge
@@ -29,6 +33,7 @@ IDS = (
 IN_PATHS = [each for each in IDS if each != "a%2Fb"]
 """In a path the host does not tell `%252F` from `%2F`."""
 ROWS = 2300
+WIDE = "=" + "x" * 30_000
 CONTENT_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;charset=utf-8"
 POWER_QUERY = (
     "application/json;odata.metadata=minimal;q=1.0,application/json;odata=minimalmetadata;q=0.9,"
@@ -38,12 +43,14 @@ POWER_QUERY = (
 
 @pytest.fixture(scope="module", autouse=True)
 def entities(azurite: str) -> None:
-    """`Odd`: two rows for each of the ids; `Keyed`: one; `Many`: more than two pages; `Bare`: none."""
+    """`Odd`: two rows for each of the ids; `Keyed`: one; `Many`: more than two pages; `Wide`: more than
+    8 MiB; `Bare`: none."""
     lines = [f'"{each.replace('"', '""')}",{order},1.5' for each in IDS for order in ("o/1", "o'2")]
     publish(azurite, "Odd", "\n".join(["id,order,score", *lines]) + "\n", primary="order")
     keyed = [f'"{each.replace('"', '""')}",{number}' for number, each in enumerate(IDS)]
     publish(azurite, "Keyed", "\n".join(["id,n", *keyed]) + "\n")
     publish(azurite, "Many", "id,n\n" + "".join(f"c{number:05d},{number}\n" for number in range(ROWS)))
+    publish(azurite, "Wide", "id,text\n" + "".join(f"w{number:03d},{WIDE}\n" for number in range(300)))
     claim(azurite, "Bare")
 
 
@@ -286,3 +293,55 @@ def test_csv_comes_in_pages_of_the_preferred_size(bridge: Bridge) -> None:
     assert link.endswith('>; rel="next"')
     following = get(bridge, link[1:].partition(">")[0].removeprefix(f"{root(bridge)}/"))
     assert (following.status, following.body.count(b"\r\n")) == (200, 3)
+
+
+def test_a_whole_result_in_csv_is_one_answer(bridge: Bridge) -> None:
+    reply = get(bridge, "Many?$format=csv&$filter=n%20ge%20100&$orderby=n&$select=n")
+
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "text/csv;charset=utf-8;header=present")
+    assert reply.headers["Link"] is None
+    assert reply.body.split() == [b"n", *(str(number).encode() for number in range(100, ROWS))]
+
+
+def by_urllib(address: str) -> bytes:
+    """As `pandas.read_csv(address, storage_options={…})` does."""
+    request = urllib.request.Request(address, headers={"x-functions-key": "brk_any"})
+    with urllib.request.urlopen(request) as answer:
+        content: bytes = answer.read()
+        return content
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        by_urllib,
+        lambda address: requests.get(address, auth=("reader", "brk_any"), timeout=20).content,
+        lambda address: httpx.get(address, auth=("reader", "brk_any"), follow_redirects=True).content,
+    ],
+    ids=["urllib", "requests", "httpx"],
+)
+def test_a_large_csv_is_read_whole_by_who_follows_the_link(bridge: Bridge, read: Callable[[str], bytes]) -> None:
+    lines = read(f"{root(bridge)}/Wide?$format=csv&$select=id,text").split(b"\r\n")
+
+    assert (lines[0], lines[-1]) == (b"id,text", b"")
+    assert sorted(lines[1:-1]) == [f"w{number:03d},'{WIDE}".encode() for number in range(300)]
+
+
+@pytest.mark.parametrize("start", ["/api/data/Wide?$format=csv&", "/v1/instances/any/data/Wide%3F$format=csv?"])
+def test_the_link_to_a_large_csv_holds_no_key_and_is_in_no_log(bridge: Bridge, start: str) -> None:
+    reply = bridge.host.call("GET", f"{start}code=brk_sentinel")
+
+    link = reply.headers["Location"]
+    assert (reply.status, reply.body, reply.headers["Cache-Control"]) == (303, b"", "no-store")
+    assert reply.headers["OData-Version"] == "4.0"
+    assert "/bridge/exports/Wide" in link
+    assert "sp=r&" in link
+    assert "brk_sentinel" not in link
+    assert bridge.host.lines("sig=") == []
+
+
+def test_a_large_csv_may_be_asked_for_in_a_body(bridge: Bridge) -> None:
+    reply = bridge.call("POST", "data/Wide/$query", b"$format=csv", headers={"Content-Type": "text/plain"}, raw=True)
+
+    assert reply.status == 303
+    assert httpx.get(reply.headers["Location"]).content.startswith(b"CustomerId,id,text\r\n")

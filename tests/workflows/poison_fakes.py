@@ -31,4 +31,7 @@ class MemoryPoison:
         del self.messages[message_id]
 
     async def drop_before(self, moment: datetime) -> int:
-        raise NotImplementedError
+        old = [message.id for message in self.messages.values() if message.last_at < moment]
+        for message_id in old:
+            del self.messages[message_id]
+        return len(old)

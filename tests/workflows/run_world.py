@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.entities.reading import DataStores
 from shared.entities.retention import SnapshotStores
+from shared.entities.tombstones import nobody
 from shared.errors import BridgeError, NotFound
 from shared.workflows.advancing import Runner
 from shared.workflows.catalog import StoredWorkflow, WorkflowCatalog
@@ -207,7 +208,15 @@ class World:
         self.runner = Runner(self.store, self.workflows, jobs, self.steps, send=self.send_advance, now=self.now)
         self.refreshes = Refreshes(self.store, send=self.send_advance, now=self.now)
         self.work = PartWork(
-            self.store, parts, self.steps, self.stores, send=self.send_part, process=name, at_once=at_once, now=self.now
+            self.store,
+            parts,
+            self.steps,
+            self.stores,
+            erased=nobody,
+            send=self.send_part,
+            process=name,
+            at_once=at_once,
+            now=self.now,
         )
         catalog = WorkflowCatalog(self.workflows, self._connection, lambda tenant: self.workspace)
         self.control = RunControl(self.store, self.runner, self.refreshes, catalog, send=self.send_advance)

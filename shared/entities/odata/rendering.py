@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
+from shared.entities.csv_text import FORMULA, QUOTED, not_finite, number
 from shared.entities.odata.formats import Format, Metadata
 from shared.entities.odata.metadata import NAMESPACE, key_of
 from shared.entities.schema import Schema
@@ -17,8 +18,8 @@ type Values = Mapping[str, Value | None]
 
 _TYPED = (EdmType.INT32, EdmType.INT64, EdmType.DOUBLE, EdmType.DATE_TIME_OFFSET)
 """What JSON alone does not tell."""
-_QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_QUOTED = re.compile(QUOTED)
+_FORMULA = re.compile(FORMULA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ def single(shape: Shape, row: Values) -> dict[str, Any]:
     return ({} if is_bare else {"@odata.context": f"{shape.context}/$entity"}) | _entity(shape, row)
 
 
+def plain(schema: Schema, row: Values) -> dict[str, Any]:
+    """All properties, and nothing about them."""
+    return _entity(Shape("", "", schema, tuple(schema.properties), Format()), row)
+
+
 def _entity(shape: Shape, row: Values) -> dict[str, Any]:
     if shape.format.metadata is not Metadata.FULL:
         return {name: _json_value(row.get(name), name, shape) for name in shape.select}
@@ -90,10 +96,6 @@ def _json_value(value: object, name: str, shape: Shape) -> object:
     return value
 
 
-def not_finite(value: float) -> str:
-    return "NaN" if value != value else "INF" if value > 0 else "-INF"
-
-
 def iso(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
@@ -112,10 +114,10 @@ def _cell(value: Value | None) -> str:
         case bool():
             return str(value).lower()
         case float():
-            return repr(value) if isfinite(value) else not_finite(value)
+            return number(value)
         case datetime():
             return iso(value)
         case int():
             return str(value)
-    safe = f"'{value}" if value.startswith(_FORMULA) else value
-    return f'"{safe.replace('"', '""')}"' if not safe or _QUOTED.search(safe) else safe
+    safe = f"'{value}" if _FORMULA.search(value) else value
+    return f'"{safe.replace('"', '""')}"' if _QUOTED.search(safe) else safe
