@@ -2,10 +2,18 @@
 
 import azure.functions as func
 
-from shared.app import ADVANCE_QUEUE, EVENTS_QUEUE, PART_QUEUE, REFRESH_QUEUE
 from shared.triggers.http import get_services
 from shared.triggers.queues import queue_rim, text_of
-from shared.workflows.messages import read_advance, read_events, read_part, read_refresh
+from shared.workflows.messages import (
+    ADVANCE_QUEUE,
+    EVENTS_QUEUE,
+    PART_QUEUE,
+    REFRESH_QUEUE,
+    read_advance,
+    read_events,
+    read_part,
+    read_refresh,
+)
 from shared.workflows.runs import Trigger, TriggerKind
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]

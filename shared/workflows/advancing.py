@@ -14,23 +14,10 @@ from shared.errors import BridgeError, StorageUnavailable
 from shared.logs import log_event
 from shared.workflows.catalog import WorkflowStore
 from shared.workflows.definition import parse_workflow
+from shared.workflows.facts import Began, Fact, Failed, FailedForNow, JobSeen, LookAgain, Rested, TimePassed, Working
 from shared.workflows.importing import ImportSteps
 from shared.workflows.job_steps import JobSteps, entity_inputs
-from shared.workflows.lifecycle import (
-    LONG_STEPS,
-    Began,
-    Fact,
-    Failed,
-    FailedForNow,
-    JobSeen,
-    LookAgain,
-    Rested,
-    Step,
-    TimePassed,
-    Working,
-    apply,
-    next_step,
-)
+from shared.workflows.lifecycle import LONG_STEPS, Step, apply, next_step
 from shared.workflows.refreshing import RunStore, SendAdvance, StoredRun, released
 from shared.workflows.runs import Run, RunError, RunStatus
 

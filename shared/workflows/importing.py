@@ -29,16 +29,7 @@ from shared.entities.values import EdmType
 from shared.errors import Conflict, Gone
 from shared.wire import json_bytes
 from shared.workflows.definition import WorkflowDefinition, parse_workflow
-from shared.workflows.lifecycle import (
-    Fact,
-    Failed,
-    ImportPlanned,
-    Judged,
-    PartsSeen,
-    PartsSent,
-    Published,
-    PublishRefused,
-)
+from shared.workflows.facts import Fact, Failed, ImportPlanned, Judged, PartsSeen, PartsSent, Published, PublishRefused
 from shared.workflows.part_ledger import PartEntry, PartLedger, PartState, to_send_again
 from shared.workflows.runs import ImportProgress, Run, RunError
 

@@ -11,8 +11,8 @@ from shared.errors import NotFound, WorkspaceRefused, WorkspaceUnavailable
 from shared.workflows.browsing import chosen_pipeline
 from shared.workflows.connections import Connection
 from shared.workflows.definition import Provider, WorkflowDefinition, parse_workflow
+from shared.workflows.facts import Exported, Fact, JobFailed, JobSeen, NeverSent, Submitting
 from shared.workflows.job_body import RunPlaces, batch_job, component_job, export_folder, run_places
-from shared.workflows.lifecycle import Exported, Fact, JobFailed, JobSeen, NeverSent, Submitting
 from shared.workflows.mapping import OutputPlace, map_workflow
 from shared.workflows.pipelines import Pipeline
 from shared.workflows.runs import Run, RunError, RunJob, RunOutput

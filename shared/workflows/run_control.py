@@ -7,7 +7,7 @@ from datetime import datetime
 from shared.errors import Conflict, NotFound
 from shared.workflows.advancing import Runner
 from shared.workflows.catalog import WorkflowCatalog
-from shared.workflows.lifecycle import CancelRequested, Discarded, Fact, PublishRequested
+from shared.workflows.facts import CancelRequested, Discarded, Fact, PublishRequested
 from shared.workflows.messages import WhenActive
 from shared.workflows.refreshing import Begun, Refreshes, RunFilter, RunPage, RunStore, SendAdvance
 from shared.workflows.runs import Run, RunStatus, TimelineEntry, Trigger, TriggerKind, new_run, new_run_id

@@ -15,8 +15,8 @@ from shared.storage.runs import TableRuns
 from shared.storage.tombstones import TableTombstones
 from shared.workflows.catalog import StoredWorkflow
 from shared.workflows.definition import WorkflowDefinition
+from shared.workflows.facts import Fact, ImportPlanned, Judged
 from shared.workflows.importing import ImportSteps
-from shared.workflows.lifecycle import Fact, ImportPlanned, Judged
 from shared.workflows.part_work import PartWork
 from shared.workflows.refreshing import Claim
 from shared.workflows.runs import (

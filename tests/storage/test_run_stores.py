@@ -10,7 +10,8 @@ from shared.storage.columns import read_document, write_document
 from shared.storage.parts import TableParts
 from shared.storage.runs import TableRuns
 from shared.storage.tables import Table, TableServiceClient
-from shared.workflows.lifecycle import CancelRequested, LookAgain, apply
+from shared.workflows.facts import CancelRequested, LookAgain
+from shared.workflows.lifecycle import apply
 from shared.workflows.part_ledger import PartEntry, PartLedger, PartState
 from shared.workflows.refreshing import Claim, RunFilter, RunStore, StoredRun
 from shared.workflows.runs import Run, RunError, RunStatus, Trigger, TriggerKind, new_run, new_run_id

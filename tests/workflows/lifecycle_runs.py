@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from shared.workflows.lifecycle import (
+from shared.workflows.facts import (
     Began,
     CancelRequested,
     Exported,
@@ -17,8 +17,8 @@ from shared.workflows.lifecycle import (
     PartsSent,
     Published,
     Submitting,
-    apply,
 )
+from shared.workflows.lifecycle import apply
 from shared.workflows.runs import ImportProgress, Run, RunError, RunJob, RunOutput, Trigger, TriggerKind, new_run
 from tests.workflows.fakes import document, stored_workflow
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from shared.entities.snapshots import Snapshot
-from shared.workflows.lifecycle import CancelRequested, FailedForNow, Working, apply
+from shared.workflows.facts import CancelRequested, FailedForNow, Working
+from shared.workflows.lifecycle import apply
 from shared.workflows.messages import WhenActive
 from shared.workflows.refreshing import Claim
 from shared.workflows.runs import Run, RunError, RunJob, RunStatus

@@ -9,8 +9,8 @@ from shared.entities.columnar import Query, open_columnar
 from shared.entities.importing import ImportStores, import_part
 from shared.entities.retention import SnapshotStores
 from shared.workflows.definition import WorkflowDefinition
+from shared.workflows.facts import ImportPlanned, Judged, Published
 from shared.workflows.importing import ImportSteps
-from shared.workflows.lifecycle import ImportPlanned, Judged, Published
 from shared.workflows.part_ledger import PartEntry, PartState
 from shared.workflows.runs import ImportProgress, Run, RunOutput, RunStatus, Trigger, TriggerKind
 from tests.entities.fakes import MemoryEntities, MemoryLarge, MemoryOutput, MemoryRejects, MemoryRows

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.workflows.lifecycle import (
+from shared.workflows.facts import (
     Began,
     CancelRequested,
     Discarded,
@@ -25,13 +25,11 @@ from shared.workflows.lifecycle import (
     PublishRefused,
     PublishRequested,
     Rested,
-    Step,
     Submitting,
     TimePassed,
     Working,
-    apply,
-    next_step,
 )
+from shared.workflows.lifecycle import Step, apply, next_step
 from shared.workflows.runs import ImportProgress, RunOutput, RunStatus
 from tests.workflows.fakes import document
 from tests.workflows.lifecycle_runs import (

@@ -6,11 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.workflows.lifecycle import (
-    CANCEL_GRACE,
-    HELD_FOR,
-    RETRY_AFTER_CAP,
-    RETRY_CAP,
+from shared.workflows.facts import (
     CancelRequested,
     Fact,
     Failed,
@@ -19,8 +15,14 @@ from shared.workflows.lifecycle import (
     JobSeen,
     Published,
     PublishRequested,
-    Step,
     TimePassed,
+)
+from shared.workflows.lifecycle import (
+    CANCEL_GRACE,
+    HELD_FOR,
+    RETRY_AFTER_CAP,
+    RETRY_CAP,
+    Step,
     apply,
     next_step,
     retry_delay,

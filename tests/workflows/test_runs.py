@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.workflows.lifecycle import FailedForNow
+from shared.workflows.facts import FailedForNow
 from shared.workflows.runs import RunStatus, Trigger, TriggerKind, new_run, new_run_id, render_run
 from tests.workflows.fakes import stored_workflow
 from tests.workflows.lifecycle_runs import BUSY, after, at

@@ -1,0 +1,1 @@
+"""The parts of the composition root, which `shared.app` puts together."""
