@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 HOST ?= devhost
 COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
 
-.PHONY: help start demo test test-slow test-azureml check format bench bench-skills bench-outcome bench-data lock setup clean
+.PHONY: help start demo test test-slow test-azureml test-odata check format bench bench-skills bench-outcome bench-data lock setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
@@ -19,13 +19,16 @@ demo: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ##
 	@exec $(PY) -m devhost.stack demo
 
 test: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## all tests but the slow ones (under five minutes)
-	@$(PY) -m pytest -q -m "not slow and not azureml" -n 3 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -q -m "not slow and not azureml and not odata" -n 3 --dist loadfile $(ARGS)
 
-test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## the slow tests: the process is killed at each step of a run (under ten minutes)
+test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## the slow tests: the process is killed at each step of a run, the data plane is asked at random and while it publishes (under ten minutes)
 	@$(PY) -m pytest -q -m slow $(ARGS)
 
 test-azureml: .venv/ready .venv-pipeline/ready .venv-azureml/ready node_modules/ready ## Microsoft's azure-ai-ml client against the simulator
 	@$(PY) -m pytest -q -m azureml $(ARGS)
+
+test-odata: .venv/ready .venv-odata/ready node_modules/ready ## three OData clients against the data plane
+	@$(PY) -m pytest -q -m "not slow" tests/odata $(ARGS)
 
 check: .venv/ready ## ruff, strict mypy, the architecture tests
 	@.venv/bin/ruff check .
@@ -54,11 +57,12 @@ lock: | $(UV) ## compile the requirements files anew
 	$(UV) $(COMPILE) samples/language/requirements.in -o samples/language/requirements.txt
 	$(UV) $(COMPILE) --no-deps samples/customer_value/requirements.in -o samples/customer_value/requirements.txt
 	$(UV) $(COMPILE) tests/azureml/requirements.in -o tests/azureml/requirements.txt
+	$(UV) $(COMPILE) tests/odata/requirements.in -o tests/odata/requirements.txt
 
 setup: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## what every other target needs
 
 clean: ## remove what the targets made
-	rm -rf .venv .venv-uv .venv-scoring .venv-pipeline .venv-azureml node_modules .local .mypy_cache .ruff_cache benchmarks/.build
+	rm -rf .venv .venv-uv .venv-scoring .venv-pipeline .venv-azureml .venv-odata node_modules .local .mypy_cache .ruff_cache benchmarks/.build
 
 .venv-uv/bin/uv:
 	@python3 -m venv .venv-uv
@@ -83,6 +87,12 @@ clean: ## remove what the targets made
 .venv-azureml/ready: tests/azureml/requirements.txt | $(UV)
 	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-azureml
 	@$(UV) pip sync --quiet --python .venv-azureml/bin/python tests/azureml/requirements.txt
+	@touch $@
+
+# Only for test-odata.
+.venv-odata/ready: tests/odata/requirements.txt | $(UV)
+	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-odata
+	@$(UV) pip sync --quiet --python .venv-odata/bin/python tests/odata/requirements.txt
 	@touch $@
 
 node_modules/ready: package-lock.json .npmrc

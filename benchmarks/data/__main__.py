@@ -1,6 +1,6 @@
 """Do rows go in and come out near what is physically possible, and how far from what one would write instead?
 
-    python -m benchmarks.data [--rounds 3] [--quick] [--only write limited processes azurite memory read]
+    python -m benchmarks.data [--rounds 3] [--quick] [--only write limited processes azurite memory read top]
 
 Starts its own Table service, Azurite and processes on loopback, stops them, and exits with 1 if a goal is missed.
 """
@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.data.process import Result, Worker
@@ -21,6 +20,7 @@ from benchmarks.data.readers import ReadJob, publish_table
 from benchmarks.data.service import TableService, started_table_service
 from benchmarks.data.source import ROWS_OF_A_CUSTOMER, customer_of, write_csv
 from benchmarks.data.table_store import ACCOUNT_RATE, BURST_SECONDS
+from benchmarks.data.tops import TopJob
 from benchmarks.data.writers import WriteJob
 from benchmarks.host import started_azurite
 from benchmarks.measure import Case, Goal, Quantity, Sample, Samples, Spread, interleave, judge, ratios
@@ -31,6 +31,7 @@ SECTIONS = ("write", "limited", "processes", "azurite", "memory", "read", "top")
 CSV = Path(tempfile.gettempdir()) / "aml-bridge-bench"
 OURS, TRANSACTIONS, UPSERTS, RAW, CEILING = "ours", "SDK transactions", "SDK upserts", "raw", "the account's ceiling"
 ONE, TWO = "one process", "two processes"
+SCAN = "scan of the table"
 QUERY_ALONE, SDK_QUERY, RAW_QUERY = "ours, query alone", "SDK query", "raw query"
 SIZES = (10_000, 100_000, 1_000_000)
 CUSTOMERS = 300
@@ -59,6 +60,7 @@ GOALS = (
       for rows in SIZES),
     *(goal(f"time of the SDK's query, {rows:,} rows", "read", sized(SDK_QUERY, rows), "wall", 0.7, sized(OURS, rows))
       for rows in SIZES),
+    goal("time of a scan of the table, top 1,000 by a score", "top", SCAN, "wall", 0.1),
     goal("time at 1,000,000 rows of that at 10,000", "read", sized(OURS, SIZES[0]), "wall", 1.3, sized(OURS, SIZES[2])),
 )  # fmt: skip
 
@@ -75,9 +77,10 @@ class Scale:
     large: int = 1_000_000
     sizes: Sequence[int] = SIZES
     customers: int = CUSTOMERS
+    top: int = 1_000
 
 
-QUICK = Scale(1, 3_000, 500, 50, 1_000, 6_000, (1_000, 2_000, 3_000), 20)
+QUICK = Scale(1, 3_000, 500, 50, 1_000, 6_000, (1_000, 2_000, 3_000), 20, 100)
 
 
 @dataclass(frozen=True)
@@ -260,9 +263,13 @@ def round_trips(bench: Bench, worker: Worker, tables: dict[int, str]) -> Iterato
 
 
 def measure_top(bench: Bench) -> None:
-    """The 1,000 highest of all rows by a score, from Parquet, against a scan of the table."""
-    is_there = find_spec("shared.entities.columnar") is not None
-    print(f"  top: {'not measured yet' if is_there else 'no shared.entities.columnar here'}", file=sys.stderr)
+    """The rows of the highest score, from Parquet in memory, against a scan of the table."""
+    bench.service.reset(keep=True)
+    rows = bench.scale.large
+    job = TopJob(bench.service.connection, source(rows), filled_table(bench, rows), rows, bench.scale.top)
+    workers = {name: bench.worker(f"top: {name}") for name in (OURS, SCAN)}
+    workers[OURS].run(job)  # writes the files first
+    bench.measure("top", [OURS, SCAN], lambda name: workers[name].run(job).sample)
 
 
 MEASURES = (

@@ -33,6 +33,8 @@ _TYPES = dict.fromkeys(("score", "revenue"), EdmType.DOUBLE) | {
     "last_seen": EdmType.DATE_TIME_OFFSET,
 }
 
+SCHEMA = decide_schema([[FoundColumn(name, 1, _TYPES.get(name)) for name in HEADER]], WANTED)
+
 
 @dataclass(frozen=True)
 class ReadJob:
@@ -70,8 +72,7 @@ def reading(opened: Callable[[ReadJob], AbstractAsyncContextManager[ReadCustomer
 async def publish_table(connection: str, table: str, rows: int) -> None:
     """The pointer that readers of ours go by; the entity is called as its table."""
     now = datetime(2026, 9, 1, tzinfo=UTC)
-    schema = decide_schema([[FoundColumn(name, 1, _TYPES.get(name)) for name in HEADER]], WANTED)
-    snapshot = Snapshot(table, "bench", schema, BUCKETS, rows, 0, now)
+    snapshot = Snapshot(table, "bench", SCHEMA, BUCKETS, rows, 0, now)
     async with connect_tables(connection, "", nobody) as tables:
         entities = TableEntities(tables)
         await entities.save(publish(Entity(table, "bench"), snapshot, now))
@@ -98,8 +99,7 @@ async def _ours(job: ReadJob) -> AsyncIterator[ReadCustomer]:
 @asynccontextmanager
 async def _ours_query(job: ReadJob) -> AsyncIterator[ReadCustomer]:
     """The query of ours alone, for a reader who knows the snapshot."""
-    schema = decide_schema([[FoundColumn(name, 1, _TYPES.get(name)) for name in HEADER]], WANTED)
-    table = Snapshot(job.table, "", schema, BUCKETS, 0, 0, datetime.now(UTC)).place
+    table = Snapshot(job.table, "", SCHEMA, BUCKETS, 0, 0, datetime.now(UTC)).place
     async with (
         connect_tables(job.connection, "", nobody) as tables,
         connect_plane(job.connection, "", nobody) as plane,

@@ -18,8 +18,8 @@ class Plan:
     select: tuple[str, ...]
     """The properties to give, in this order."""
     orderby: tuple[tuple[str, bool], ...]
-    """Properties, each with whether it descends; what is equal goes by RowKey. Without any: by RowKey, or as the rows
-    lie, if that is always the same."""
+    """Properties, each with whether it descends; what is equal, and all rows without any: as the rows lie, if that is
+    always the same, else by RowKey."""
     size: int
     """At most so many rows; 0 where only the count is asked for."""
     start: int = 0

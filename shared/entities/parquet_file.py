@@ -5,6 +5,7 @@ pyarrow is imported where it is used: it costs a cold start 100 ms.
 
 import io
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from shared.entities.values import EdmType, Value
@@ -84,7 +85,19 @@ def arrow_columns(properties: Mapping[str, EdmType], rows: Sequence[Mapping[str,
     import pyarrow as pa
 
     types = _arrow_types()
-    return {name: pa.array([row.get(name) for row in rows], types[kind]) for name, kind in properties.items()}
+    columns = _columns(list(properties), rows)
+    return {
+        name: pa.array(column, types[kind]) for (name, kind), column in zip(properties.items(), columns, strict=True)
+    }
+
+
+def _columns(names: Sequence[str], rows: Sequence[Mapping[str, Value]]) -> list[Sequence[Value | None]]:
+    if len(names) > 1 and rows:
+        try:
+            return list(zip(*map(itemgetter(*names), rows), strict=True))
+        except KeyError:  # a row without a value: one by one
+            pass
+    return [[row.get(name) for row in rows] for name in names]
 
 
 def _arrow_types() -> "Mapping[EdmType, pa.DataType]":

@@ -70,6 +70,17 @@ async def answer(request: DataRequest, stores: DataStores, root: str, now: datet
     """
     if not request.entity:
         return await _about(request, stores.entities, root)
+    try:
+        return await _answered(request, stores, root, now)
+    except Gone:
+        if request.query.token is not None or stores.forget is None:
+            raise
+    # The pointer was a second old, and what it led to has been dropped since.
+    stores.forget(request.entity)
+    return await _answered(request, stores, root, now)
+
+
+async def _answered(request: DataRequest, stores: DataStores, root: str, now: datetime) -> Answer:
     entity = await find_entity(stores.entities, request.entity)
     if entity.current is None:
         raise NotFound(f"{entity.name} has no rows yet: no run of its workflow has been published", target="entity")
@@ -159,12 +170,12 @@ async def _begin(
 
 
 async def _kept(table: str, entity: Entity, current: Snapshot, entities: EntityStore) -> Snapshot:
-    """A token names a table, and anyone can write one: only published snapshots of this entity are read."""
+    """A token names a table, and anyone can write one: only published snapshots of this entity are read. The snapshot's
+    own row says so, for the entity forgets the names of those long ago."""
     if table == current.table:
         return current
-    is_known = any(table == known.table for known in entity.published)
-    snapshot = await entities.get_snapshot(entity.name, table) if is_known else None
-    if snapshot is None:
+    snapshot = await entities.get_snapshot(entity.name, table)
+    if snapshot is None or snapshot.published_at is None:
         raise Gone(f"the snapshot of {entity.name} that this page belongs to has been dropped; start reading anew")
     return snapshot
 

@@ -17,7 +17,7 @@ from shared.entities.odata.filters import Filter, properties
 from shared.entities.rows import LargeValues, Page, Row, RowStore, SnapshotTable, large_name
 from shared.entities.snapshots import EntityStore, Snapshot
 from shared.entities.values import Value
-from shared.errors import BadRequest, NotSupported
+from shared.errors import BadRequest, Gone, NotSupported
 
 PAGE = 1000
 """Rows of a page, and the most that Table storage gives at once."""
@@ -40,6 +40,8 @@ class DataStores:
     columnar: ColumnarReader | None = None
     csv: CsvExports | None = None
     """Whole results as CSV; without it they come in pages."""
+    forget: Callable[[str], None] | None = None
+    """Asks for an entity anew, where `entities` remembers it for a while."""
     in_memory: int = 20_000
     """Rows of customers that are filtered or sorted here, at most."""
 
@@ -241,12 +243,14 @@ async def _whole(
 
 
 async def whole(row: Row, snapshot: Snapshot, names: Iterable[str], large: LargeValues) -> Values:
-    """A row's values, with those of `names` that lie in blobs. Raises StorageUnavailable."""
+    """A row's values, with those of `names` that lie in blobs. Raises Gone, StorageUnavailable."""
     if not row.large:
         return row.values
     values: dict[str, Value | None] = dict(row.values)
     for index in row.large:
         if (name := snapshot.schema.columns[index].name) in names:
             value = await large.get(large_name(snapshot.table, row.origin, index))
-            values[name] = None if value is None else value.decode("utf-8", "surrogatepass")
+            if value is None:  # the row was read just before
+                raise Gone("the snapshot has been dropped while it was read; start reading anew")
+            values[name] = value.decode("utf-8", "surrogatepass")
     return values

@@ -76,12 +76,14 @@ class Transactions:
     async def add(self, fitted: FittedRow) -> bool:
         """False if a row with its key is waiting already."""
         partition = fitted.row.partition
-        bucket = self._buckets.setdefault(partition, _Bucket())
-        if fitted.row.key in bucket.rows:
+        bucket = self._buckets.get(partition)
+        if bucket is not None and fitted.row.key in bucket.rows:
             return False
-        if not bucket.has_room(fitted):
+        if bucket is not None and not bucket.has_room(fitted):
             await self._send(partition)
-            bucket = self._buckets.setdefault(partition, _Bucket())
+            bucket = self._buckets.get(partition)
+        if bucket is None:
+            bucket = self._buckets[partition] = _Bucket()
         bucket.add(fitted)
         self._waiting += fitted.weight
         if self._waiting > _MOST_WAITING:

@@ -34,7 +34,9 @@ class DataServices(Clients):
         erased = self._tombstones.erased
         reader = ParquetReader(stores.large, erased)
         csv = self._csv_exports(reader)
-        return DataStores(self._recent, VisibleRows(stores.rows, erased), stores.large, reader, csv)
+        return DataStores(
+            self._recent, VisibleRows(stores.rows, erased), stores.large, reader, csv, self._recent.forget
+        )
 
     @cached_property
     def snapshots(self) -> "SnapshotStores":

@@ -36,6 +36,7 @@ _WRITTEN = b"\nHTTP/1.1 204 "
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE)
 _ERROR = re.compile(rb"\{\s*\"odata\.error\".*\}", re.DOTALL)
 _INDEX = re.compile(r"^(\d+):")
+_ANNOTATED = {EdmType.INT64: "Edm.Int64", EdmType.DATE_TIME_OFFSET: "Edm.DateTime"}
 _NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -46,20 +47,20 @@ class RowCodec:
         self._types = schema.properties
 
     @cached_property
-    def _wide(self) -> list[tuple[str, str]]:
-        """Int64 crosses the wire as text, with its type beside it."""
-        return self._of(EdmType.INT64)
+    def _annotations(self) -> dict[str, tuple[str, str]]:
+        """By property: the annotation, and the type that it tells."""
+        return {
+            name: (f"{name}@odata.type", _ANNOTATED[kind]) for name, kind in self._types.items() if kind in _ANNOTATED
+        }
 
     @cached_property
-    def _times(self) -> list[tuple[str, str]]:
-        return self._of(EdmType.DATE_TIME_OFFSET)
+    def _all_annotations(self) -> dict[str, str]:
+        return dict(self._annotations.values())
 
     @cached_property
-    def _doubles(self) -> list[tuple[str, str]]:
-        return self._of(EdmType.DOUBLE)
-
-    def _of(self, kind: EdmType) -> list[tuple[str, str]]:
-        return [(name, f"{name}@odata.type") for name, found in self._types.items() if found is kind]
+    def _wide(self) -> list[str]:
+        """Int64 crosses the wire as text."""
+        return [name for name, kind in self._types.items() if kind is EdmType.INT64]
 
     def encode(self, row: Row) -> bytes:
         """Source: "Property types in a JSON feed": what JSON has no type for is annotated."""
@@ -69,20 +70,18 @@ class RowCodec:
             ORIGIN: row.origin.text,
             **row.values,
         }
-        for name, annotation in self._wide:
+        if len(row.values) == len(self._types):
+            entity |= self._all_annotations
+        else:
+            entity |= [annotation for name, annotation in self._annotations.items() if name in entity]
+        for name in self._wide:
             if name in entity:
-                entity[annotation] = "Edm.Int64"
                 entity[name] = str(entity[name])
-        for name, annotation in self._times:
-            if name in entity:
-                entity[annotation] = "Edm.DateTime"
-        for name, annotation in self._doubles:
-            if name in entity and not isfinite(entity[name]):
-                entity[annotation] = "Edm.Double"
-                entity[name] = _not_finite(entity[name])
         if row.large:
             entity[LARGE] = ",".join(map(str, row.large))
-        return orjson.dumps(entity, option=orjson.OPT_UTC_Z)
+        body = orjson.dumps(entity, option=orjson.OPT_UTC_Z)
+        # A row has no nulls: what orjson writes so is a number that JSON does not have.
+        return body if b":null" not in body else _with_words(entity)
 
     def decode(self, entity: Mapping[str, Any]) -> Row:
         large = entity.get(LARGE)
@@ -93,6 +92,16 @@ class RowCodec:
             values={name: _value(entity[name], kind) for name, kind in self._types.items() if name in entity},
             large=tuple(map(int, large.split(","))) if large else (),
         )
+
+
+def _with_words(entity: Mapping[str, Any]) -> bytes:
+    """Not finite numbers as the texts that the service knows for them."""
+    written = dict(entity)
+    for name, value in entity.items():
+        if isinstance(value, float) and not isfinite(value):
+            written[name] = _not_finite(value)
+            written[f"{name}@odata.type"] = "Edm.Double"
+    return orjson.dumps(written, option=orjson.OPT_UTC_Z)
 
 
 def _not_finite(number: float) -> str:

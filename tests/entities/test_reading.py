@@ -126,6 +126,16 @@ async def test_a_page_of_a_dropped_snapshot_is_gone(is_row_left: bool) -> None:
         await world.follow(page)
 
 
+async def test_a_page_goes_on_however_many_snapshots_were_published_since() -> None:
+    world = await World(page_size=10).publish(numbers(25))
+    page = await world.get("Value")
+    snapshot = world.entities.snapshots[("value", "T1")]
+    for number in range(100):
+        await publish_snapshot(world.entities, "Value", replace(snapshot, table=f"U{number}"), NOW)
+
+    assert len((await world.follow(page))["value"]) == 10
+
+
 TIME = '"2026-11-21T00:00:00+00:00"'
 TOKENS = [
     "",
@@ -250,6 +260,15 @@ async def test_large_values_come_back_whole() -> None:
     world = await World().publish(f"id,a,b\n1,x,{long}\n")
 
     assert (await world.get("Value('1')"))["b"] == long
+
+
+async def test_a_large_value_that_went_with_its_snapshot_is_gone_and_not_null() -> None:
+    world = await World().publish(f"id,text\na,{'x' * 40_000}\n")
+    world.large.values.clear()
+
+    for path in ("Value", "Value('a')"):
+        with pytest.raises(Gone):
+            await world.get(path)
 
 
 async def test_values_as_odata_writes_them() -> None:

@@ -214,7 +214,8 @@ async def test_a_large_value_lies_in_a_blob_and_comes_back_whole(storage: Storag
     assert (await get(storage, "Large('1')"))["a"] == long
     assert (await get(storage, "Large('2')"))["a"] == "x" * 32_000
     await storage.imports.large.drop(f"snapshots/{snapshot.table}/")
-    assert (await get(storage, "Large('1')"))["a"] is None
+    with pytest.raises(Gone):
+        await get(storage, "Large('1')")
 
 
 async def test_rows_at_the_limits_of_storage_are_taken(storage: Storage) -> None:

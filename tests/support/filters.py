@@ -130,7 +130,7 @@ _WHOLE = st.recursive(
     | st.sampled_from(["year", "month", "day", "hour", "minute", "second"]).flatmap(lambda name: _called(name, _TIME)),
     lambda inner: (
         _joined(inner, ["add", "sub", "mul", "div", "mod"], inner)
-        | inner.map(lambda one: f"-({one})")
+        | inner.map(lambda one: f"(-({one}))")
         | st.sampled_from(["round", "floor", "ceiling"]).flatmap(lambda name: _called(name, inner))
     ),
     max_leaves=4,

@@ -19,10 +19,13 @@ _PRECEDENCE = {
     **dict.fromkeys(("or",), 1),
     **dict.fromkeys(("and",), 2),
     **dict.fromkeys(("eq", "ne"), 3),
-    **dict.fromkeys(("gt", "ge", "lt", "le", "in", "has"), 4),
+    **dict.fromkeys(("gt", "ge", "lt", "le"), 4),
     **dict.fromkeys(("add", "sub"), 5),
     **dict.fromkeys(("mul", "div", "divby", "mod"), 6),
+    **dict.fromkeys(("in", "has"), 7),
 }
+_UNARY = 6.5
+"""`not a in (1, 2)` is the contrary of `a in (1, 2)`."""
 _JUNCTIONS = ("and", "or")
 _ABSENT = ("has", "divby")
 _OPERAND = "a property, a literal, a function or ("
@@ -118,7 +121,7 @@ class _Parser:
             self._advance()
         return Order(name.text, direction == "desc", name.at)
 
-    def expression(self, least: int = 1, depth: int = 0) -> Syntax:
+    def expression(self, least: float = 1, depth: int = 0) -> Syntax:
         left = self._unary(depth)
         while (operator := self._operator()) and (rank := _PRECEDENCE[operator]) >= least:
             at = self._token.at
@@ -148,10 +151,10 @@ class _Parser:
             raise wrong(self._option, self._token.at, f"the expression is more than {DEEPEST} levels deep")
         token = self._token
         if self.accept("-"):
-            return self._made(Unary("-", self._unary(depth + 1), token.at))
+            return self._made(Unary("-", self.expression(_UNARY, depth + 1), token.at))
         if token.sort is Sort.NAME and token.text.lower() == "not":
             self._advance()
-            return self._made(Unary("not", self._unary(depth + 1), token.at))
+            return self._made(Unary("not", self.expression(_UNARY, depth + 1), token.at))
         return self._primary(depth)
 
     def _primary(self, depth: int) -> Syntax:

@@ -59,6 +59,7 @@ def both(text: str, row: dict[str, Any]) -> bool:
         "n in (1, 5, null)",
         "city in ('a', null)",
         "not (n in (1))",
+        "not n in (1)",  # in binds closer than not
         "n eq 5 or n eq 6 and n eq 7",  # and binds closer than or
         "not contains(name, 'x') and flag",  # not binds closer than and
         "n add 2 mul 3 eq 11",
