@@ -132,8 +132,9 @@ class Door:
 
 
 def log_request(scope: Scope, status: int, milliseconds: float) -> None:
-    """The path as it came, escapes and all, and without the query, which may hold a key."""
+    """The path as it came, escapes and all, and without the query, which may hold a key; nor one that is in the path."""
     path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "backslashreplace")
+    path = re.split("%3F", path, maxsplit=1, flags=re.IGNORECASE)[0]
     level = logging.WARNING if status >= 500 else logging.INFO
     log.log(level, "%s %s %d %.0f ms", scope["method"], path, status, milliseconds)
 

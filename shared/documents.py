@@ -75,6 +75,9 @@ _WORDING = {
     "less_than_equal": "must be at most {le}",
     "enum": "must be {expected}",
     "literal_error": "must be {expected}, for nothing else is served here",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_unicode": "must be text that UTF-8 can hold: it has half of a surrogate pair",
     "too_short": "needs at least one item",
     "string_pattern_mismatch": "must match {pattern}",
 }

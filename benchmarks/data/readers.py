@@ -1,5 +1,6 @@
 """A customer's rows out of a table: ours, the SDK's query, and the raw limit. Each reads many customers, one at a time."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from benchmarks.data.writers import nobody
 from shared.entities.keys import customer_range, partition_key
 from shared.entities.odata.requests import parse_request
 from shared.entities.reading import DataStores, answer
+from shared.entities.recent import RecentEntities
 from shared.entities.schema import FoundColumn, decide_schema
 from shared.entities.snapshots import Entity, Snapshot, publish
 from shared.entities.values import EdmType
@@ -85,7 +87,8 @@ async def _ours(job: ReadJob) -> AsyncIterator[ReadCustomer]:
         connect_tables(job.connection, "", nobody) as tables,
         connect_plane(job.connection, "", nobody) as plane,
     ):
-        stores = DataStores(TableEntities(tables), TableRows(tables, plane), MemoryLarge())
+        recent = RecentEntities(TableEntities(tables), time.monotonic)
+        stores = DataStores(recent, TableRows(tables, plane), MemoryLarge())
 
         async def read(customer: str) -> list[Any]:
             request = parse_request(job.table, f"$filter=CustomerId%20eq%20'{quote(customer)}'")

@@ -21,7 +21,7 @@ from shared.storage.plane import connect as connect_plane
 from shared.storage.row_bodies import CONTENT_TYPE, RowCodec, read_answer, transaction
 from shared.storage.rows import TableRows
 from shared.storage.tables import connect as connect_tables
-from tests.entities.fakes import MemoryLarge
+from tests.entities.fakes import MemoryLarge, MemoryUpload
 
 PARTS_AT_ONCE = 2
 """As many as a host process may well have under way; its queue allows more."""
@@ -85,9 +85,23 @@ def nobody() -> None:
     raise AssertionError("a connection string needs no identity")
 
 
+class _Discarded(MemoryUpload):
+    """Bytes that went over the wire, and are none of this process's any more."""
+
+    async def add(self, data: bytes) -> None:
+        return None
+
+
+class WrittenAway(MemoryLarge):
+    """Files beside the rows: written, and gone."""
+
+    async def begin(self, path: str) -> MemoryUpload:
+        return _Discarded(self, path, self.values.get(path))
+
+
 def import_stores(file: Path, rows: TableRows) -> ImportStores:
-    """Where ours reads and writes: all that an import keeps beside its rows stays in memory."""
-    return ImportStores(LocalOutput(file), rows, NoRejects(), MemoryLarge())
+    """Where ours reads and writes: what an import keeps beside its rows costs no transport here, and no memory."""
+    return ImportStores(LocalOutput(file), rows, NoRejects(), WrittenAway())
 
 
 @asynccontextmanager

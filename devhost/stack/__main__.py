@@ -8,6 +8,7 @@ import sys
 from devhost.stack.client import BridgeClient
 from devhost.stack.config import StackConfig, StackError
 from devhost.stack.parts import HOSTS, parts
+from devhost.stack.queues import make_queues
 from devhost.stack.running import RunningStack, Stopped, be_stopped_by_signals
 from devhost.stack.samples import load_samples
 from samples.customer_value.datastore import PATH
@@ -41,6 +42,7 @@ def _options() -> argparse.Namespace:
 
 def _start(config: StackConfig, host: str) -> None:
     with RunningStack(parts(config, host), config.data / "logs", quiet=False) as stack:
+        make_queues(config.storage)
         client = BridgeClient(config)
         load_samples(client, config)
         print(_overview(config), flush=True)
@@ -65,6 +67,7 @@ def _overview(config: StackConfig) -> str:
 def _demo(config: StackConfig, host: str) -> None:
     print("Starting storage, the Azure ML simulator, the sample endpoint and the function app …", flush=True)
     with RunningStack(parts(config, host), config.data / "logs", quiet=True):
+        make_queues(config.storage)
         client = BridgeClient(config)
         load_samples(client, config)
         run_skill_demo(client.call)

@@ -101,9 +101,11 @@ class RunHistory:
 
 
 def _failure(error: _Error) -> JobFailure:
+    """A detail that only repeats the message is none."""
+    message = clean(error.message or "", _LONGEST_MESSAGE)
     details = [clean(item.message, _LONGEST_DETAIL) for item in error.details or () if item.message]
     return JobFailure(
         code=clean(error.code or "JobFailed", _LONGEST_CODE),
-        message=clean(error.message or "", _LONGEST_MESSAGE) or "Azure Machine Learning gives no reason",
-        details=tuple(details[:_MOST_DETAILS]),
+        message=message or "Azure Machine Learning gives no reason",
+        details=tuple(detail for detail in details if not message.startswith(detail))[:_MOST_DETAILS],
     )

@@ -5,10 +5,10 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from shared.entities.files import entity_prefix
+from shared.entities.files import CONTAINER, entity_prefix, rows_prefix
 from shared.entities.manifests import tell_current
 from shared.entities.retention import SnapshotStores, drop_snapshot
 from shared.entities.rows import Origin, Reject, RejectStore, parse_origin
@@ -37,12 +37,16 @@ class KeptEntity:
     snapshots: Sequence[Snapshot]
     """The newest first, published or held."""
 
-    def render(self) -> dict[str, Any]:
+    def render(self, max_age: timedelta | None, now: datetime) -> dict[str, Any]:
+        """`max_age`: after which its workflow calls what is published stale."""
         current = self.entity.current
+        published_at = current.published_at if current else None
+        is_stale = max_age is not None and (published_at is None or now - published_at > max_age)
         return {
             "name": self.entity.name,
             "workflow": self.entity.workflow,
             "pinned": self.entity.is_pinned,
+            "stale": is_stale,
             "current": None if current is None else _rendered(current),
             "snapshots": [_rendered(snapshot) for snapshot in self.snapshots],
         }
@@ -52,6 +56,7 @@ def _rendered(snapshot: Snapshot) -> dict[str, Any]:
     schema = snapshot.schema
     return {
         "table": snapshot.table,
+        "parquet": f"{CONTAINER}/{rows_prefix(snapshot.table)}",
         "run": snapshot.run,
         "rows": snapshot.rows,
         "rejected": snapshot.rejected,

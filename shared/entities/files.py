@@ -46,6 +46,10 @@ class SnapshotFiles(LargeValues, Protocol):
         """The files whose path begins with `prefix`."""
 
 
+CONTAINER = "bridge"
+"""Where all of them lie."""
+
+
 def snapshot_prefix(table: str) -> str:
     """What the paths of a snapshot's files begin with."""
     return f"snapshots/{table}/"

@@ -79,7 +79,7 @@ async def _as_they_lie(columnar: Columnar, plan: Plan, mask: "Mask | None", need
 async def _ordered(columnar: Columnar, plan: Plan, mask: "Mask | None", needs: Sequence[str]) -> _Rows:
     """One row more than asked for tells whether there is another page."""
     first = plan.start + plan.skip
-    _check_order(first + plan.size)
+    _check_order(min(first + plan.size, columnar.manifest.rows))
     query = Query(_columns(plan), mask, needs, order=plan.orderby, skip=first, top=plan.size + 1)
     rows = (await columnar.select(query)).rows
     return rows[: plan.size], first + plan.size if len(rows) > plan.size else None

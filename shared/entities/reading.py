@@ -197,6 +197,7 @@ def _selection(reading: _Reading, shape: Shape) -> Selection:
         skip=query.skip,
         start=reading.place,
         with_count=query.with_count and reading.count is None,
+        is_paged_by_caller=not {"top", "skip"}.isdisjoint(query.options),
     )
 
 

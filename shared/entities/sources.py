@@ -6,7 +6,7 @@ is a columnar reader's, but for plain pages of everything.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.entities.columnar_reader import ColumnarReader, Found, Plan
 from shared.entities.csv_exports import CsvExports
@@ -58,6 +58,8 @@ class Selection:
     skip: int = 0
     start: Place = None
     with_count: bool = False
+    is_paged_by_caller: bool = False
+    """With `$top` and `$skip`: those before and after are asked for apart from these, and have to be in one order."""
 
     @property
     def customers(self) -> Customers | None:
@@ -76,7 +78,7 @@ async def read_batch(selection: Selection, stores: DataStores) -> Batch:
     customers = selection.customers
     if not selection.orderby and not selection.skip and not isinstance(selection.start, int):
         if selection.filter is None:
-            return await _table_batch(selection, None, stores)
+            return await _plain_batch(selection, stores)
         if customers and len(customers.ids) == 1 and customers.rest is None and not selection.with_count:
             return await _table_batch(selection, customers.ids[0], stores)
     if isinstance(selection.start, str):
@@ -117,6 +119,18 @@ async def read_customer_rows(customer_id: str, snapshot: Snapshot, stores: DataS
         token, more = page.token, page.token is not None
     selection = Selection(snapshot, tuple(snapshot.schema.properties))
     return await _whole(rows, selection, selection.needed, stores.large)
+
+
+async def _plain_batch(selection: Selection, stores: DataStores) -> Batch:
+    """Of all rows. The table's order is not that of the columnar files, from which `$skip` is answered: a caller who goes
+    on with it would miss rows, and get others twice."""
+    if selection.is_paged_by_caller and selection.start is None and stores.columnar is not None:
+        try:
+            found = await _columnar_batch(replace(selection, with_count=False), stores)
+        except (Gone, NotSupported):  # no files: then nobody goes on with $skip
+            return await _table_batch(selection, None, stores)
+        return replace(found, count=selection.snapshot.rows if selection.with_count else None)
+    return await _table_batch(selection, None, stores)
 
 
 async def _columnar_batch(selection: Selection, stores: DataStores) -> Batch:

@@ -20,7 +20,7 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-from shared.entities.files import Kept
+from shared.entities.files import CONTAINER, Kept
 from shared.entities.outputs import Listed
 from shared.errors import Gone, StorageUnavailable, UnusableOutput, WorkspaceRefused
 from shared.storage.accounts import open_account
@@ -138,7 +138,7 @@ class BlobLargeValues:
     """Values and files in the container `bridge`, which is made when first missed."""
 
     def __init__(self, service: BlobServiceClient) -> None:
-        self._container = service.get_container_client("bridge")
+        self._container = service.get_container_client(CONTAINER)
 
     async def put(self, name: str, value: bytes) -> None:
         try:

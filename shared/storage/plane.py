@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ _VERSION = "2020-12-06"
 _MOST_AT_ONCE = 32
 """Requests of this process at the account."""
 _BUSY = (429, 503)
+_BUSY_PART = re.compile(rb"\nHTTP/1\.1 (?:429|503) ")
 _PATIENCE = 10.0
 """Seconds that a request goes on asking an account that says it is busy."""
 
@@ -106,8 +108,9 @@ class RowPlane:
             while True:
                 await wait_turn(self._pace, rows)
                 response = await self._client.send_request(HttpRequest(method, url, headers=sent, content=content))
-                await response.read()
-                if response.status_code not in _BUSY:
+                if not response.is_stream_consumed:  # else it is read; an empty one would not be read again
+                    await response.read()
+                if not _is_busy(response):
                     self._pace.taken(rows)
                     return response
                 pause = _pause(response)
@@ -123,6 +126,11 @@ class RowPlane:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _is_busy(response: AsyncHttpResponse) -> bool:
+    """Of a transaction, the answer within the answer says so: `0:The server is busy.`; nothing of it was done then."""
+    return response.status_code in _BUSY or (response.status_code == 202 and bool(_BUSY_PART.search(response.content)))
 
 
 def _pause(response: AsyncHttpResponse) -> float:

@@ -184,7 +184,8 @@ def _refusal(status: int, body: bytes) -> Refused:
     found = _ERROR.search(body)
     try:
         error = orjson.loads(found[0])["odata.error"] if found else {}
-    except (ValueError, KeyError):
-        error = {}
-    index = _INDEX.match(str((error.get("message") or {}).get("value", "")))
-    return Refused(status, str(error.get("code", "")), int(index[1]) if index else None)
+        code, message = str(error.get("code", "")), str((error.get("message") or {}).get("value", ""))
+    except (ValueError, KeyError, AttributeError):
+        code, message = "", ""
+    index = _INDEX.match(message)
+    return Refused(status, code, int(index[1]) if index else None)

@@ -1,5 +1,7 @@
 """The routes under `/api/entities`."""
 
+from typing import Any
+
 import azure.functions as func
 
 from shared.entities import catalog
@@ -14,15 +16,18 @@ _ENTITY = "api/entities/{entity}"
 @blueprint.route(route=_ENTITIES, methods=["GET"])
 @answers
 async def get_entities(req: func.HttpRequest) -> func.HttpResponse:
-    found = await catalog.list_entities(get_services().snapshots.entities)
-    return json_response({"value": [kept.render() for kept in found]})
+    services = get_services()
+    found = await catalog.list_entities(services.snapshots.entities)
+    ages = await services.workflows.max_ages()
+    value = [kept.render(ages.get(kept.entity.name.lower()), services.now()) for kept in found]
+    return json_response({"value": value})
 
 
 @blueprint.route(route=_ENTITY, methods=["GET"])
 @answers
 async def get_entity(req: func.HttpRequest) -> func.HttpResponse:
     kept = await catalog.read_entity(get_services().snapshots.entities, req.route_params["entity"])
-    return json_response(kept.render())
+    return json_response(await _rendered(kept))
 
 
 @blueprint.route(route=_ENTITY, methods=["DELETE"])
@@ -38,14 +43,14 @@ async def delete_entity(req: func.HttpRequest) -> func.HttpResponse:
 async def roll_back_entity(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     kept = await catalog.roll_back(services.snapshots, req.route_params["entity"], services.now())
-    return json_response(kept.render())
+    return json_response(await _rendered(kept))
 
 
 @blueprint.route(route=f"{_ENTITY}/unpin", methods=["POST"])
 @answers
 async def unpin_entity(req: func.HttpRequest) -> func.HttpResponse:
     kept = await catalog.release(get_services().snapshots.entities, req.route_params["entity"])
-    return json_response(kept.render())
+    return json_response(await _rendered(kept))
 
 
 @blueprint.route(route=f"{_ENTITY}/rejects", methods=["GET"])
@@ -60,3 +65,9 @@ async def get_rejects(req: func.HttpRequest) -> func.HttpResponse:
         after=req.params.get("after"),
     )
     return json_response(page.render(base_url(req, services)))
+
+
+async def _rendered(kept: catalog.KeptEntity) -> dict[str, Any]:
+    services = get_services()
+    ages = await services.workflows.max_ages()
+    return kept.render(ages.get(kept.entity.name.lower()), services.now())

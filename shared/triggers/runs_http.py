@@ -20,6 +20,7 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 _RUN = "api/runs/{run}"
 _PAGE = 100
 _MOST_IN_PAGE = 1000
+_COUNT = re.compile(r"[0-9]{1,9}")
 _RETRY_AFTER = "5"
 """Seconds; a job takes minutes, a look costs little."""
 _OPERATION_ID = re.compile(r"[!-~]{1,200}")
@@ -131,7 +132,7 @@ def _token(req: func.HttpRequest) -> str | None:
 
 def _size(req: func.HttpRequest) -> int:
     given = req.params.get("top", str(_PAGE))
-    if not given.isdecimal() or not 1 <= int(given) <= _MOST_IN_PAGE:
+    if not _COUNT.fullmatch(given) or not 1 <= int(given) <= _MOST_IN_PAGE:
         raise BadRequest(f"top is a number from 1 to {_MOST_IN_PAGE}", target="top")
     return int(given)
 

@@ -6,11 +6,12 @@ A workflow without all its required data is a draft: it is saved, says what is m
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from shared.conditions import Conditions, etag_of
 from shared.documents import combined, without_nulls
+from shared.duration import parse_duration
 from shared.entities.exporting import export_path
 from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, StorageUnavailable
 from shared.workflows.browsing import chosen_pipeline
@@ -160,6 +161,11 @@ class WorkflowCatalog:
         writers = [workflow.name for workflow in await self._store.list() if workflow.entity.lower() == entity.lower()]
         return writers[0] if writers else None
 
+    async def max_ages(self) -> Mapping[str, timedelta]:
+        """By entity in lower case: after which its workflow calls what is published stale."""
+        found = ((item.entity.lower(), item.document.get("maxAge")) for item in await self._store.list())
+        return {entity: timedelta(seconds=parse_duration(age)) for entity, age in found if age is not None}
+
     async def review(self, name: str, body: object, now: datetime) -> Review:
         """Check a document against its connection, pipeline, datastores and the other workflows, and save nothing.
 
@@ -195,9 +201,10 @@ class WorkflowCatalog:
         """Edit: a JSON Merge Patch. Raises what `review` raises, NotFound and PreconditionFailed."""
         current = await self.get(name)
         conditions.check(current.etag)
-        document = merged(current.document | {"pipelineVersion": current.pipeline_version}, body)
-        if isinstance(body, dict) and {"pipeline", "provider", "connection"} & set(body):
-            document.pop("pipelineVersion", None)
+        document = merged(current.document, body)
+        # Read-only, so what the patch says of it does not count: the version stays with the pipeline that it is of.
+        kept = not isinstance(body, dict) or not {"pipeline", "provider", "connection"} & set(body)
+        document["pipelineVersion"] = current.pipeline_version if kept else None
         # The document that was read is the one that is replaced, or none.
         workflow, _ = await self.put(name, document, Conditions(if_match=current.etag), now)
         return workflow

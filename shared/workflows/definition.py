@@ -33,6 +33,7 @@ _ENTITY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _PIPELINE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}(?::[a-zA-Z0-9._-]{1,30}|@latest)?")
 _DEFAULT_TIMEOUT = 6 * 3600.0
 _LONGEST_TIMEOUT = 21 * 86400.0
+_LONGEST_AGE = 366 * 86400.0
 
 
 class Provider(StrEnum):
@@ -78,6 +79,15 @@ def _seconds(value: object) -> float:
     seconds = parse_duration(value)
     if not 60 <= seconds <= _LONGEST_TIMEOUT:
         raise ValueError(f"must be from PT1M to {format_duration(_LONGEST_TIMEOUT)}, the longest that a job lives")
+    return seconds
+
+
+def _age(value: object) -> float:
+    if not isinstance(value, str):
+        raise ValueError("must be a string, an XSD dayTimeDuration such as P1D")
+    seconds = parse_duration(value)
+    if not 60 <= seconds <= _LONGEST_AGE:
+        raise ValueError(f"must be from PT1M to {format_duration(_LONGEST_AGE)}")
     return seconds
 
 
@@ -157,6 +167,8 @@ class WorkflowDefinition(Document):
     timeout: Annotated[float, BeforeValidator(_seconds)] = _DEFAULT_TIMEOUT
     schedule: ScheduleDocument | None = None
     quality: Quality = Quality()
+    max_age: Annotated[float | None, BeforeValidator(_age)] = None
+    """Seconds after which what is published counts as stale."""
 
     @model_validator(mode="after")
     def _both_parameters(self) -> Self:

@@ -13,6 +13,7 @@ from typing import Protocol
 from shared.entities.outputs import Listed
 from shared.errors import BridgeError
 from shared.workflows.definition import WorkflowDefinition, parse_workflow
+from shared.workflows.job_body import exports_folder
 from shared.workflows.refreshing import RunFilter, RunPage
 from shared.workflows.runs import Run
 
@@ -84,7 +85,7 @@ class RunExports:
 
     async def _of(self, run: Run) -> ErasedExports:
         definition = parse_workflow(run.definition)
-        folder = f"{definition.output_path}/{run.id}/in/"
+        folder = exports_folder(definition, run.id)
         place = f"azureml://datastores/{definition.output_datastore}/paths/{folder}"
         if run.status.is_active:
             return ErasedExports([], [f"{place}: the run {run.id} is active; erase again when it has ended"])

@@ -41,9 +41,14 @@ def run_places(definition: WorkflowDefinition, place: OutputPlace, run: str, exp
     return RunPlaces(definition.output_datastore, path.lstrip("/"), exported)
 
 
+def exports_folder(definition: WorkflowDefinition, run: str) -> str:
+    """Where all that a run exports lies, in the output's datastore: beside the run's output, never in it."""
+    return f"{definition.output_path}/in/{run}/"
+
+
 def export_folder(definition: WorkflowDefinition, run: str, name: str) -> str:
-    """Where the entity for an input lies, in the output's datastore: beside the run's output, never in it."""
-    return f"{definition.output_path}/in/{run}/{name}"
+    """Where the entity for an input lies."""
+    return f"{exports_folder(definition, run)}{name}"
 
 
 def component_job(

@@ -164,7 +164,7 @@ class JobSteps:
         pipeline = await chosen_pipeline(access.reader, access.workspace, pinned, None)
         datastores = await access.reader.datastores(access.workspace)
         mapping = map_workflow(definition, pipeline, datastores, access.workspace)
-        faults = [fault.message for fault in mapping.faults]
+        faults = [f"{fault.target}: {fault.message}" for fault in mapping.faults]
         faults += [f"requiredData.{name} has no source" for name in mapping.missing]
         if faults or mapping.place is None:
             raise WorkspaceRefused(

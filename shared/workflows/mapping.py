@@ -231,4 +231,4 @@ def _there_are(names: Sequence[str]) -> str:
 
 
 def _fault(place: str, message: str) -> ErrorDetail:
-    return ErrorDetail("InvalidParameter", f"{place}: {message}", place)
+    return ErrorDetail("InvalidParameter", message, place)

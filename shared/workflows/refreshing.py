@@ -163,8 +163,8 @@ class Refreshes:
             return None
         if when_active is WhenActive.FAIL:
             raise Conflict(
-                f"the run {claim.active} of {claim.workflow} is active; wait for its end, cancel it, or ask with "
-                "whenActive=return or queue",
+                f"the run {claim.active} of {claim.workflow} is active; wait for its end, or cancel it. A refresh can "
+                "also ask with whenActive=return or queue",
                 target="whenActive",
             )
         wanted = claim.pending if when_active is WhenActive.QUEUE else claim.active

@@ -14,6 +14,7 @@ from shared.entities.retention import SnapshotStores, drop_snapshot, sweep_entit
 from shared.errors import BridgeError
 from shared.logs import log_event
 from shared.workflows.definition import WorkflowDefinition, parse_workflow
+from shared.workflows.job_body import exports_folder
 from shared.workflows.part_ledger import PartLedger
 from shared.workflows.poison import PoisonStore
 from shared.workflows.refreshing import RunFilter, RunStore
@@ -140,7 +141,7 @@ class Sweep:
         definition = parse_workflow(run.definition)
         try:
             files = await self._files(definition, definition.output_datastore)
-            await files.drop(f"{definition.output_path}/{run.id}/in/")
+            await files.drop(exports_folder(definition, run.id))
         except BridgeError as error:
             if error.retryable:
                 raise

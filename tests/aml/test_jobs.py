@@ -308,6 +308,19 @@ async def test_without_run_history_there_is_no_reason(history: httpx.Response) -
     assert await region([], history=history).jobs.failure(WORKSPACE, RUN) is None
 
 
+async def test_a_detail_that_repeats_the_message_is_not_told_twice() -> None:
+    error = {
+        "code": "UserError",
+        "message": "no such column",
+        "details": [{"message": "no such column"}, {"message": "b"}],
+    }
+
+    reason = await region([], history=httpx.Response(200, json=run_json(error))).jobs.failure(WORKSPACE, RUN)
+
+    assert reason is not None
+    assert (reason.message, reason.details) == ("no such column", ("b",))
+
+
 async def test_a_reason_is_short_and_holds_no_token() -> None:
     details = [{"message": "x " * 5_000}] * 50
     error = {"code": None, "message": f"failed\nwith eyJ{'a' * 500} {'y ' * 5_000}", "details": details}

@@ -40,6 +40,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     ("target", "line"),
     [
         ("/api/items/5?code=sentinel-key", "info Host.Http: GET /api/items/5 200 "),
+        ("/api/items/6%3fcode%3Dsentinel-key", "info Host.Http: GET /api/items/6 200 "),
         ("/api/no%0Asuch", "info Host.Http: GET /api/no%0Asuch 404 "),
         ("/api/fail", "warn Host.Http: GET /api/fail 500 "),
     ],

@@ -297,9 +297,13 @@ class MemoryColumnar:
 
     rows: MemoryRows
     plans: list[Plan] = field(default_factory=list)
+    is_missing: bool = False
+    """The snapshot has no files."""
 
     async def query(self, snapshot: Snapshot, plan: Plan) -> Found:
         self.plans.append(plan)
+        if self.is_missing:
+            raise Gone(f"the snapshot {snapshot.table} has no files")
         kept = sorted((row for row, _ in self.rows.tables[snapshot.table].values()), key=lambda row: row.key)
         found = [row.values for row in kept if plan.filter is None or matches(plan.filter, row.values)]
         start = plan.start + plan.skip

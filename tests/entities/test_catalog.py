@@ -1,16 +1,18 @@
 """Entities as a whole: deletion that may be cut short, and pages of rejects."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 
-from shared.entities.catalog import REJECTS_PAGE, delete_entity, read_rejects
+from shared.entities.catalog import REJECTS_PAGE, KeptEntity, delete_entity, read_rejects
 from shared.entities.retention import SnapshotStores
 from shared.entities.rows import Origin, Reject
 from shared.entities.snapshots import Entity, claim_entity
 from shared.errors import Conflict, NotFound, StorageUnavailable
 from tests.entities.fakes import MemoryEntities, MemoryLarge, MemoryRejects, MemoryRows
 from tests.entities.test_retention import left, stored
+from tests.entities.test_snapshots import START, snapshot
 
 
 @dataclass
@@ -83,3 +85,20 @@ async def test_a_full_page_of_rejects_that_is_the_last_has_no_link(more: int, is
 
     assert (len(page.rejects), page.is_last) == (min(REJECTS_PAGE, REJECTS_PAGE + more), is_last)
     assert ("nextLink" in page.render("https://bridge.example")) is not is_last
+
+
+@pytest.mark.parametrize(
+    ("max_age", "is_published", "is_stale"),
+    [(None, True, False), (None, False, False), (timedelta(hours=1), True, True), (timedelta(days=9), True, False),
+     (timedelta(days=9), False, True)],
+)  # fmt: skip
+def test_what_is_older_than_its_workflow_wants_is_stale(
+    max_age: timedelta | None, is_published: bool, is_stale: bool
+) -> None:
+    current = replace(snapshot("A"), published_at=START) if is_published else None
+    kept = KeptEntity(Entity("Value", "w", current=current), [])
+
+    rendered = kept.render(max_age, START + timedelta(days=1))
+
+    assert rendered["stale"] is is_stale
+    assert current is None or rendered["current"]["parquet"] == "bridge/snapshots/A/rows/"

@@ -163,6 +163,17 @@ async def test_a_snapshot_without_columnar_files_gives_pages() -> None:
     assert (reply.status, "Link" in reply.headers) == (200, True)
 
 
+async def test_a_place_behind_the_last_row_of_an_order_is_an_empty_page_and_not_too_deep() -> None:
+    found = await Imported({"out/a.csv": b"id\nb\na\n"}).all()
+    reader, plan = ParquetReader(found.large), Plan(None, ("id",), (("id", False),), 5_000)
+
+    last = await reader.query(found.snapshot, replace(plan, start=1))
+    behind = await reader.query(found.snapshot, replace(plan, start=1, skip=99_999))
+
+    assert ([row["id"] for row in last.rows], last.next) == (["b"], None)
+    assert (list(behind.rows), behind.next) == ([], None)
+
+
 async def test_an_order_of_too_many_rows_is_refused_and_not_held_in_memory() -> None:
     lines = [f"{number},{number}" for number in range(100_001)]
     data = io.BytesIO()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from azure.storage.queue import QueueClient
 
 from devhost.stack.config import StackConfig, StackError
 from devhost.stack.parts import parts
@@ -118,6 +119,17 @@ def test_start_serves_the_sample_skill_and_a_signal_stops_every_part(tmp_path: P
     assert code == 0
     names = ("BRIDGE_PORT", "AZURITE_PORT", "SIMULATOR_PORT", "SCORING_PORT")
     assert [name for name in names if is_open(env[name])] == []
+
+
+def test_the_first_refresh_message_finds_its_queue(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    storage = StackConfig.from_environment(env).storage
+
+    with started(env) as (_, address), QueueClient.from_connection_string(storage, "workflow-refresh") as queue:
+        queue.send_message("nothing-of-that-name")
+        status, _ = call("GET", f"{address}/api/poison")
+
+    assert status == 200
 
 
 def test_the_terminal_and_the_log_have_a_line_a_request_and_the_end_is_silent(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_exports_of_an_ended_run_go_and_those_of_an_active_one_are_named(bridge:
     document = workflow()
     stored = StoredWorkflow("exporting", document, "id", "2", [], '"e"', now)
     names = [new_run_id("exporting", now) for _ in range(2)]
-    folders = [f"outputs/value/{name}/in/" for name in names]
+    folders = [f"outputs/value/in/{name}/" for name in names]
 
     async def write() -> None:
         async with connect_tables(azurite, "", no_identity) as tables, connect_blobs(azurite, "", no_identity) as blobs:

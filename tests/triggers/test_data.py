@@ -89,9 +89,6 @@ def test_a_row_is_found_by_its_key(bridge: Bridge, customer: str) -> None:
     one = get(bridge, f"Keyed({encoded(literal(customer))})")
     named = get(bridge, f"Keyed(CustomerId={encoded(literal(customer))})")
 
-    if "?" in customer:  # a path ends at its first `?`, encoded or not, as the address of Customer Insights needs
-        assert (one.status, named.status) == (400, 400)
-        return
     assert (one.status, one.json["CustomerId"], one.json["n"]) == (200, customer, IDS.index(customer))
     assert one.json["@odata.context"] == f"{root(bridge)}/$metadata#Keyed/$entity"
     assert named.json == one.json

@@ -28,6 +28,7 @@ def test_an_entity_is_told_with_its_snapshots_the_newest_first(bridge: Bridge, a
 
     current = {
         "table": newer.table,
+        "parquet": f"bridge/snapshots/{newer.table}/rows/",
         "run": "run-2",
         "rows": 2,
         "rejected": 1,
@@ -43,7 +44,7 @@ def test_an_entity_is_told_with_its_snapshots_the_newest_first(bridge: Bridge, a
     }
     told = reply.json
     assert [snapshot["run"] for snapshot in told.pop("snapshots")] == ["run-2", "run-1"]
-    assert told == {"name": "Told", "workflow": "writer", "pinned": False, "current": current}
+    assert told == {"name": "Told", "workflow": "writer", "pinned": False, "stale": False, "current": current}
     assert reply.json in bridge.call("GET", "entities").json["value"]
 
 

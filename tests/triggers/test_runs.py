@@ -163,6 +163,7 @@ def test_pages_of_runs_lead_to_each_other(workshop: Workshop, done: dict[str, An
         ("top=1001", "top"),
         ("top=²", "top"),
         ("skiptoken=claim%7C", "skiptoken"),
+        ("top=" + "9" * 5000, "top"),
     ],
 )
 def test_a_list_refuses_what_it_cannot_read(workshop: Workshop, query: str, target: str) -> None:

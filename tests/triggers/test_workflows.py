@@ -48,6 +48,12 @@ def test_a_workflow_is_saved_with_the_newest_version_of_its_pipeline(bridge: Bri
     assert saved in [item["name"] for item in bridge.call("GET", "workflows").json["value"]]
 
 
+def test_a_fault_against_the_pipeline_names_its_place_once(bridge: Bridge) -> None:
+    reply = bridge.call("PUT", "workflows/faulty", workflow(outputDatastore="nowhere"))
+
+    assert reply.json["error"]["message"].startswith("outputDatastore: the workspace has no datastore 'nowhere'")
+
+
 def test_a_named_version_is_kept(bridge: Bridge) -> None:
     review = bridge.call("PUT", "workflows/old?dryRun=true", workflow(pipeline="customer_value:1"))
 

@@ -12,10 +12,11 @@ from shared.errors import BridgeError, StorageUnavailable, WorkspaceRefused
 from shared.workflows.definition import WorkflowDefinition
 from shared.workflows.erased_exports import RunExports
 from shared.workflows.erasing import LOOKED_AFTER, Erasure, was_under_way
+from shared.workflows.job_body import exports_folder
 from shared.workflows.refreshing import RunFilter, RunPage
 from shared.workflows.runs import Run, RunOutput, RunStatus, Trigger, TriggerKind, new_run
 from tests.entities.kept import NOW, Kept
-from tests.workflows.fakes import stored_workflow
+from tests.workflows.fakes import stored_workflow, workflow
 
 HOUR = timedelta(hours=1)
 THREE = "id,n\na,1\nb,2\nc,3\n"
@@ -27,7 +28,7 @@ def run(name: str, status: RunStatus, *, created: datetime = NOW - HOUR, **membe
 
 
 def folder(name: str) -> str:
-    return f"outputs/value/{name}/in/"
+    return exports_folder(workflow(), name)
 
 
 @dataclass

@@ -13,6 +13,8 @@ from shared.entities.odata.literals import unquoted
 from shared.errors import BadRequest, NotSupported
 
 _QUERY_IN_PATH = re.compile(r"\?|%3[Ff]")
+_WITH_KEY = re.compile(r"/?[A-Za-z][A-Za-z0-9_]*\((?:[^'?]|'(?:[^']|'')*+')*?\)")
+"""In a key's quotes a `?` is the key's."""
 _RESOURCE = re.compile(r"(?P<entity>[A-Za-z][A-Za-z0-9_]{0,62})(?P<key>\(.*\))?(?P<rest>/.*)?", re.DOTALL)
 _TEXT = r"('(?:[^']|'')*+')"
 _NAMED_KEY = re.compile(rf"\s*([^\W\d]\w*)\s*=\s*{_TEXT}\s*(?:,(?!\s*$)|$)")
@@ -33,7 +35,8 @@ class Address:
 
 def split(path: str) -> tuple[str, str]:
     """The resource, and a query that came as part of the path; decoded. `path`: as it came, or decoded already."""
-    found = _QUERY_IN_PATH.search(path)
+    keyed = _WITH_KEY.match(path)
+    found = _QUERY_IN_PATH.search(path, keyed.end() if keyed else 0)
     if found is None:
         return _decoded(path), ""
     is_raw = found[0] != "?" or " " not in path
