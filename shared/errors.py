@@ -18,6 +18,18 @@ class ErrorDetail:
     target: str | None = None
 
 
+MOST_NAMED = 20
+"""Names that an error lists."""
+
+
+def there_are(names: Sequence[str], otherwise: str) -> str:
+    """The end of a sentence about a name that nobody has: `there are: a, b and 3 more`; `otherwise` where there is none."""
+    if not names:
+        return otherwise
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"there are: {', '.join(names[:MOST_NAMED])}{more}"
+
+
 class BridgeError(Exception):
     """Something went wrong that the caller should read about."""
 

@@ -21,11 +21,10 @@ from shared.entities.snapshots import (
     roll_back_entity,
     unpin,
 )
-from shared.errors import BadRequest, Conflict, NotFound
+from shared.errors import BadRequest, Conflict, NotFound, there_are
 
 REJECTS_PAGE = 1000
 """Rejects of a page."""
-_MOST_NAMED = 20
 _ORIGIN = re.compile(r"[0-9]{6}-[0-9]{12}")
 
 
@@ -179,8 +178,8 @@ async def _chosen(entity: Entity, store: EntityStore, run: str | None, table: st
         asked, member = (
             (f"of the run {run[:100]!r}", "run") if run is not None else (f"{(table or '')[:100]!r}", "snapshot")
         )
-        names = [snapshot.run if run is not None else snapshot.table for snapshot in kept][:_MOST_NAMED]
-        known = f"there are: {', '.join(names)}" if names else "it has none"
+        names = [snapshot.run if run is not None else snapshot.table for snapshot in kept]
+        known = there_are(names, "it has none")
         raise NotFound(f"{entity.name} keeps no snapshot {asked}; {known}", target=member)
     return found
 

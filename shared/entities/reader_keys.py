@@ -11,14 +11,13 @@ from typing import Any, Protocol
 from pydantic import StrictStr
 
 from shared.documents import Document, read_document
-from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound
+from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, there_are
 
 _PREFIX = "brk_"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _KEY = re.compile(rf"{_PREFIX}[A-Za-z0-9_-]{{43}}")
 """256 bits, url-safe."""
 _ID_LENGTH = 32
-_MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,8 @@ class ReaderKeyCatalog:
         """Raises NotFound, with the names there are."""
         found = await self._store.get(check_name(name))
         if found is None:
-            names = [key.name for key in await self._store.list()][:_MOST_NAMED]
-            known = f"there are: {', '.join(names)}" if names else "there is none yet; POST one"
+            names = [key.name for key in await self._store.list()]
+            known = there_are(names, "there is none yet; POST one")
             raise NotFound(f"no reader key is called {name!r}; {known}", target="name")
         return found
 

@@ -14,7 +14,7 @@ from shared.entities.keys import MOST_BUCKETS
 from shared.entities.quality import Contents
 from shared.entities.rows import SnapshotTable
 from shared.entities.schema import Schema
-from shared.errors import Conflict, InvalidName, NotFound
+from shared.errors import Conflict, InvalidName, NotFound, there_are
 
 FEWEST_BUCKETS = 64
 """Table storage takes 2,000 rows a second in a partition, and 20,000 in an account."""
@@ -182,7 +182,7 @@ async def find_entity(store: EntityStore, name: str) -> Entity:
     entity = await store.get(name) if _NAME.fullmatch(name) else None
     if entity is None:
         names = [known.name for known in await store.list()]
-        known = f"there are: {', '.join(names)}" if names else "there is none yet; save a workflow"
+        known = there_are(names, "there is none yet; save a workflow")
         raise NotFound(f"no entity is called {name[:100]!r}; {known}", target="entity")
     return entity
 

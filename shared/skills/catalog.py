@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from shared.conditions import Conditions, etag_of
-from shared.errors import InvalidDefinition, InvalidName, NotFound, StorageUnavailable
+from shared.errors import InvalidDefinition, InvalidName, NotFound, StorageUnavailable, there_are
 from shared.skills.addresses import ScoringHosts, origin
 from shared.skills.definition import REDACTED, SkillDefinition, parse_definition, strip_definition
 from shared.wire import json_bytes
@@ -21,7 +21,6 @@ from shared.wire import json_bytes
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _KEY_SETTING = re.compile(r"@appsetting\('(SKILL_KEY_[A-Za-z0-9_]{1,100})'\)")
 _MOST_RACES = 10
-_MOST_NAMED = 20
 _LARGEST_DEFINITION = 256 * 1024
 
 
@@ -91,8 +90,7 @@ class SkillCatalog:
         found = await self._store.get(check_name(name))
         if found is None:
             names = [skill.name for skill in await self._store.list()]
-            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-            known = f"there are: {', '.join(names[:_MOST_NAMED])}{more}" if names else "there is none yet; PUT one"
+            known = there_are(names, "there is none yet; PUT one")
             raise NotFound(f"no skill is called {name!r}; {known}", target="skill")
         return found
 

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.errors import NotFound
+from shared.errors import NotFound, there_are
 from shared.workflows.definition import Provider, WorkflowDefinition
 from shared.workflows.mapping import OUTPUT_DATASTORES
 from shared.workflows.pipelines import Pipeline, PipelineInput, read_pipeline
 from shared.workflows.workspaces import BatchDeployment, Datastore, WorkspaceId, WorkspaceReader
-
-_MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ async def batch_choice(reader: WorkspaceReader, workspace: WorkspaceId, endpoint
     for choice in found:
         if choice.name == endpoint:
             return choice.pipeline
-    known = f"there are: {', '.join(choice.name for choice in found)}" if found else "it has none"
+    known = there_are([choice.name for choice in found], "it has none")
     raise NotFound(
         f"the workspace {workspace.name} has no batch endpoint {endpoint!r} with a pipeline; {known}", target="pipeline"
     )
@@ -111,8 +109,8 @@ def _split(pipeline: str) -> tuple[str, str | None]:
 
 async def _unknown_pipeline(reader: WorkspaceReader, workspace: WorkspaceId, asked: str) -> NotFound:
     pipelines = [read_pipeline(component) for component in await reader.components(workspace)]
-    names = sorted(pipeline.name for pipeline in pipelines if pipeline is not None)[:_MOST_NAMED]
-    known = f"there are: {', '.join(names)}" if names else "it has none"
+    names = sorted(pipeline.name for pipeline in pipelines if pipeline is not None)
+    known = there_are(names, "it has none")
     return NotFound(f"the workspace {workspace.name} has no pipeline {asked!r}; {known}", target="pipeline")
 
 

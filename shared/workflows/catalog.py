@@ -13,7 +13,16 @@ from shared.conditions import Conditions, etag_of
 from shared.documents import combined, without_nulls
 from shared.duration import parse_duration
 from shared.entities.exporting import export_path
-from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, StorageUnavailable
+from shared.errors import (
+    BadRequest,
+    Conflict,
+    ErrorDetail,
+    InvalidDefinition,
+    InvalidName,
+    NotFound,
+    StorageUnavailable,
+    there_are,
+)
 from shared.workflows.browsing import chosen_pipeline
 from shared.workflows.connections import Connection
 from shared.workflows.definition import READ_ONLY, Provider, WorkflowDefinition, merged, parse_workflow
@@ -28,7 +37,6 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _RUN = "{run}"
 """Stands for the run's id in a job body that is only shown."""
 _MOST_RACES = 10
-_MOST_NAMED = 20
 
 type Connections = Callable[[str], Awaitable[Connection]]
 """A connection by its name. Raises NotFound."""
@@ -148,8 +156,8 @@ class WorkflowCatalog:
         """Raises NotFound, with the names there are."""
         found = await self._store.get(check_name(name))
         if found is None:
-            names = [workflow.name for workflow in await self._store.list()][:_MOST_NAMED]
-            known = f"there are: {', '.join(names)}" if names else "there is none yet; PUT one"
+            names = [workflow.name for workflow in await self._store.list()]
+            known = there_are(names, "there is none yet; PUT one")
             raise NotFound(f"no workflow is called {name!r}; {known}", target="workflow")
         return found
 
@@ -248,8 +256,14 @@ def next_runs(document: Mapping[str, Any], now: datetime) -> list[datetime]:
 
 
 def _check_schedule(document: Mapping[str, Any], now: datetime) -> None:
-    if document.get("schedule") is not None:
+    if document.get("schedule") is None:
+        return
+    try:
         Schedule.parse(document["schedule"], now)
+    except BadRequest as error:
+        place = error.target or "schedule"
+        detail = ErrorDetail("InvalidParameter", error.message.removeprefix(f"{place}: "), place)
+        raise combined([detail], "the workflow", InvalidDefinition) from error
 
 
 def _stored_document(body: object) -> dict[str, Any]:

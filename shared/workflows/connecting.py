@@ -10,7 +10,16 @@ from pydantic import StrictBool, StrictStr
 
 from shared.conditions import Conditions, etag_of
 from shared.documents import Document, read_document
-from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, StorageUnavailable, WorkspaceForbidden
+from shared.errors import (
+    MOST_NAMED,
+    Conflict,
+    InvalidDefinition,
+    InvalidName,
+    NotFound,
+    StorageUnavailable,
+    WorkspaceForbidden,
+    there_are,
+)
 from shared.workflows.connections import CONSENT_VERSION, Connection, Consent
 from shared.workflows.permissions import ROLE, cure, missing
 from shared.workflows.workspaces import Readers, Workspace, WorkspaceId, WorkspaceReader
@@ -19,7 +28,6 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _TENANT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _READ_ONLY = frozenset({"name", "location", "consentGiven", "@odata.etag"})
 _MOST_RACES = 10
-_MOST_NAMED = 20
 
 
 class ConnectionDocument(Document):
@@ -79,8 +87,8 @@ class ConnectionCatalog:
         """Raises NotFound, with the names there are."""
         found = await self._store.get(check_name(name))
         if found is None:
-            names = [connection.name for connection in await self._store.list()][:_MOST_NAMED]
-            known = f"there are: {', '.join(names)}" if names else "there is none yet; PUT one"
+            names = [connection.name for connection in await self._store.list()]
+            known = there_are(names, "there is none yet; PUT one")
             raise NotFound(f"no connection is called {name!r}; {known}", target="connection")
         return found
 
@@ -150,14 +158,14 @@ class ConnectionCatalog:
             users = await self._usage.workflows_of(current.name)
             if users:
                 raise Conflict(
-                    f"the connection {current.name} is used by {', '.join(users[:_MOST_NAMED])}; delete these workflows, "
+                    f"the connection {current.name} is used by {', '.join(users[:MOST_NAMED])}; delete these workflows, "
                     "or give them another connection"
                 )
             # A workflow may be gone, or have another connection now, and its job still run.
             runs = await self._runs.active_over(current.name)
             if runs:
                 raise Conflict(
-                    f"the connection {current.name} is used by {', '.join(runs[:_MOST_NAMED])}, which has not ended; "
+                    f"the connection {current.name} is used by {', '.join(runs[:MOST_NAMED])}, which has not ended; "
                     "wait for it, or cancel it"
                 )
             if await self._store.delete(current):
