@@ -19,8 +19,10 @@ from shared.workflows.runs import Run, RunError, RunStatus
 
 RENEWED_EVERY = 20.0
 """Seconds; a third of a lease."""
-_PATIENCE = 2.0
-"""Seconds that a part waits for its turn in this process before another process may have it."""
+_PATIENCE = 6.0
+"""Seconds that a part waits for its turn in this process before another process may have it. Longer than an idle process
+takes to look: what this one's waiting parts keep it from taking stays in the queue, and the idle one finds it there."""
+_BACK_IN = 1.0
 _MOST_ATTEMPTS = 8
 
 logger = getLogger("bridge.import")
@@ -58,7 +60,7 @@ class PartWork:
         if run is None or run.imported is None or not 0 <= number < run.imported.parts:
             return
         if not await self._has_turn():
-            await self._send(run_id, number, _PATIENCE / 2)
+            await self._send(run_id, number, _BACK_IN)
             return
         try:
             entry = await take(self._ledger, run_id, number, self._process, self._now())

@@ -9,7 +9,8 @@ from tests.devhost.running import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-PARTS, ROWS = 16, 1500
+PARTS, ROWS = 32, 2500
+# Some ten seconds for one process: an idle one looks for messages each five.
 
 
 def test_two_processes_share_the_parts_of_a_run(loop: Loop) -> None:

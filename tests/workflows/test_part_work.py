@@ -167,7 +167,7 @@ async def test_so_many_parts_at_once_and_a_waiting_one_is_given_back_after_its_p
     begun = world.now()
 
     working = [asyncio.create_task(world.work.do(run, number)) for number in range(5)]
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(6.5)
     given_back = sorted(message.body for message in world.waiting("import-part"))
     assert given_back == [part_message(run, number) for number in (2, 3, 4)]
     assert [delay for queue, _, delay in world.queues.sent[-3:]] == [1, 1, 1]
