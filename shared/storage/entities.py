@@ -1,6 +1,5 @@
 """Entities, their snapshots and their rejects in Table storage: tables `bridgeentities` and `bridgerejects`."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +9,10 @@ from azure.data.tables.aio import TableServiceClient
 from shared.entities.rows import Origin, Reject, parse_origin
 from shared.entities.schema import parse_schema
 from shared.entities.snapshots import Entity, Published, Snapshot
+from shared.storage.columns import read_document, write_document
 from shared.storage.tables import Row, Table
-from shared.wire import json_bytes
 
 _POINTERS = "entity"
-_CHUNK = 16_000
-"""Characters in one column: a string property holds 32 K UTF-16 units, and a character may take two."""
 
 
 class TableEntities:
@@ -35,7 +32,7 @@ class TableEntities:
         return [_read_entity(row) async for row in self._table.query(_POINTERS)]
 
     async def save(self, entity: Entity) -> bool:
-        columns = {"Name": entity.name, **_chunks(_entity_document(entity))}
+        columns = {"Name": entity.name, **write_document(_entity_document(entity))}
         key = entity.name.lower()
         try:
             if entity.version:
@@ -52,13 +49,13 @@ class TableEntities:
 
     async def get_snapshot(self, entity: str, table: str) -> Snapshot | None:
         row = await self._table.get(_snapshots(entity), table)
-        return None if row is None else _read_snapshot(_joined(row))
+        return None if row is None else _read_snapshot(read_document(row))
 
     async def list_snapshots(self, entity: str) -> Sequence[Snapshot]:
-        return [_read_snapshot(_joined(row)) async for row in self._table.query(_snapshots(entity))]
+        return [_read_snapshot(read_document(row)) async for row in self._table.query(_snapshots(entity))]
 
     async def save_snapshot(self, entity: str, snapshot: Snapshot) -> None:
-        await self._table.upsert(_snapshots(entity), snapshot.table, _chunks(_snapshot_document(snapshot)))
+        await self._table.upsert(_snapshots(entity), snapshot.table, write_document(_snapshot_document(snapshot)))
 
     async def delete_snapshot(self, entity: str, table: str) -> None:
         await self._table.delete(_snapshots(entity), table)
@@ -107,19 +104,6 @@ def _snapshots(entity: str) -> str:
     return f"snapshot-{entity.lower()}"
 
 
-def _chunks(document: Mapping[str, Any]) -> dict[str, str]:
-    text = json_bytes(document).decode()
-    return {f"Document{start // _CHUNK}": text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)}
-
-
-def _joined(row: Row) -> dict[str, Any]:
-    chunks: list[str] = []
-    while (chunk := row.get(f"Document{len(chunks)}")) is not None:
-        chunks.append(chunk)
-    document: dict[str, Any] = json.loads("".join(chunks))
-    return document
-
-
 def _entity_document(entity: Entity) -> dict[str, Any]:
     return {
         "workflow": entity.workflow,
@@ -131,7 +115,7 @@ def _entity_document(entity: Entity) -> dict[str, Any]:
 
 
 def _read_entity(row: Row) -> Entity:
-    document = _joined(row)
+    document = read_document(row)
     return Entity(
         name=row["Name"],
         workflow=document["workflow"],
