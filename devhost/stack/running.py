@@ -108,13 +108,12 @@ class RunningStack:
             time.sleep(0.5)
 
     def stop(self) -> None:
-        """The function app first, storage last; what does not end in time is killed. No signal cuts it short."""
+        """The function app first, storage last, each when the one before has ended and needs it no more; what does
+        not end in time is killed. No signal cuts it short."""
         _ignore_signals()
-        running = list(reversed(self._processes.items()))
-        for _, process in running:
-            _signal(process, signal.SIGTERM)
         until = time.monotonic() + _STOP_SECONDS
-        for _, process in running:
+        for process in reversed(self._processes.values()):
+            _signal(process, signal.SIGTERM)
             try:
                 process.wait(max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:

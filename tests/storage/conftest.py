@@ -1,11 +1,19 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
 from shared.storage.tables import Table, connect
+from tests.support.azurite import running_azurite
 from tests.support.identity import no_identity
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[str]:
+    """One of this folder's own: its tests empty the tables that an app on a shared one would be using."""
+    with running_azurite() as connection:
+        yield connection
 
 
 @pytest.fixture
