@@ -18,6 +18,7 @@ def create_app() -> func.FunctionApp:
         data_http,
         entities_http,
         health_http,
+        openapi_http,
         poison_http,
         poison_queues,
         reader_keys_http,
@@ -31,6 +32,7 @@ def create_app() -> func.FunctionApp:
     app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
     blueprints = (
         health_http.health_blueprint(function_names),
+        openapi_http.blueprint,
         skills_http.blueprint,
         connections_http.blueprint,
         workflows_http.blueprint,

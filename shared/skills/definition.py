@@ -73,7 +73,7 @@ def _seconds(shortest: float, longest: float) -> BeforeValidator:
             raise ValueError(f"must be from {shortest:g} to {longest:g} seconds; {value} is {seconds:g}")
         return seconds
 
-    return BeforeValidator(read)
+    return BeforeValidator(read, json_schema_input_type=str)
 
 
 def _identifier(value: str) -> str:

@@ -116,7 +116,7 @@ class RequiredData(Document):
     """One of: an `azureml://` path, a literal, or one of our own entities."""
 
     path: StrictStr | None = None
-    value: Annotated[Scalar | None, PlainValidator(_literal)] = None
+    value: Annotated[Scalar | None, PlainValidator(_literal, json_schema_input_type=Scalar)] = None
     entity: EntityName | None = None
     format: Literal["csv", "parquet"] = "csv"
     """Of an entity's export."""
@@ -164,10 +164,10 @@ class WorkflowDefinition(Document):
     customer_id: Name
     required_data: Mapping[str, RequiredData] = Field(default_factory=dict)
     columns: Mapping[str, ColumnType] = Field(default_factory=dict)
-    timeout: Annotated[float, BeforeValidator(_seconds)] = _DEFAULT_TIMEOUT
+    timeout: Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str)] = _DEFAULT_TIMEOUT
     schedule: ScheduleDocument | None = None
     quality: Quality = Quality()
-    max_age: Annotated[float | None, BeforeValidator(_age)] = None
+    max_age: Annotated[float | None, BeforeValidator(_age, json_schema_input_type=str)] = None
     """Seconds after which what is published counts as stale."""
 
     @model_validator(mode="after")

@@ -24,7 +24,7 @@ PLAIN = tuple(name for name in COMMON if name != "shared.settings")
 
 MAY_IMPORT = {
     "function_app": ("shared.triggers",),
-    "shared.triggers": ("shared.triggers", "shared.app", *ROOMS, *COMMON),
+    "shared.triggers": ("shared.triggers", "shared.app", "shared.openapi", *ROOMS, *COMMON),
     "shared.app": ("shared.services",),
     "shared.services": ("shared.services", *EDGES, *ROOMS, *COMMON),
     "shared.aml": ("shared.aml", *ROOMS, *COMMON),
@@ -34,6 +34,8 @@ MAY_IMPORT = {
     # A run imports its output into an entity; entities know nothing of runs.
     "shared.workflows": ("shared.workflows", "shared.entities", *PLAIN),
     "shared.entities": ("shared.entities", *PLAIN),
+    # Describes what the rooms take and the triggers answer.
+    "shared.openapi": ("shared.openapi", *ROOMS, *PLAIN),
     "shared.settings": ("shared.errors", "shared.skills.addresses"),
     "shared.wire": ("shared.errors",),
     "shared.logs": (),

@@ -46,14 +46,14 @@ def test_a_cold_start_does_not_load(started: dict[str, object], package: str) ->
     assert [name for name in modules if name == package or name.startswith(f"{package}.")] == []
 
 
-def test_every_function_with_a_route_wants_a_key_of_the_hosts_but_health_and_the_data_plane(
+def test_every_function_with_a_route_wants_a_key_of_the_hosts_but_health_the_pages_and_the_data_plane(
     started: dict[str, object],
 ) -> None:
     levels = started["functions"]
     assert isinstance(levels, dict)
 
     # The data plane has keys of its own, which the host does not know: tests/triggers/test_sign_in.py.
-    for name in ("health", "get_data", "get_instance_data", "query_data"):
+    for name in ("health", "home", "api_page", "get_data", "get_instance_data", "query_data"):
         assert levels.pop(name) == "ANONYMOUS"
     assert set(levels.values()) == {"FUNCTION"}
     assert len(levels) >= 9
