@@ -3,7 +3,7 @@
 import json
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def create_app() -> func.FunctionApp:
 
     app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
     blueprints = (
-        health_http.health_blueprint(function_names),
         openapi_http.blueprint,
+        health_http.health_blueprint(function_names, what_does_not_load),
         skills_http.blueprint,
         connections_http.blueprint,
         workflows_http.blueprint,
@@ -57,6 +57,17 @@ def function_names() -> Sequence[str]:
     return sorted(str(function.get_function_name()) for function in create_app().get_functions())
 
 
+def what_does_not_load() -> Mapping[str, str] | None:
+    """Loads what is loaded at first use, so that what cannot be is told before somebody needs it."""
+    from shared.loading import load_all
+
+    try:
+        load_all()
+    except Exception as error:  # noqa: BLE001  # whatever it is, health has to say so
+        return _told(error)
+    return None
+
+
 def create_app_or_health() -> func.FunctionApp:
     """If a module fails to import, an app that says so is better than a host that has none."""
     try:
@@ -69,13 +80,17 @@ def create_app_or_health() -> func.FunctionApp:
 def _health_alone(error: Exception) -> func.FunctionApp:
     """Depends on nothing of ours, for that may be what failed."""
     app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-    body = json.dumps({"status": "unhealthy", "error": type(error).__name__, "module": _failed_module(error)})
+    body = json.dumps(_told(error))
 
     @app.route(route="api/health", methods=["GET"])
     def health(req: func.HttpRequest) -> func.HttpResponse:
         return func.HttpResponse(body, status_code=503, mimetype="application/json")
 
     return app
+
+
+def _told(error: Exception) -> Mapping[str, str]:
+    return {"status": "unhealthy", "error": type(error).__name__, "module": _failed_module(error)}
 
 
 def _failed_module(error: Exception) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from shared.errors import NotFound
 from shared.services.data import DataServices
-from shared.workflows.messages import ADVANCE_QUEUE, PART_QUEUE
 from shared.workflows.poison import Cause, Poisoned, PoisonStore
+from shared.workflows.queues import ADVANCE_QUEUE, PART_QUEUE
 
 if TYPE_CHECKING:
     from shared.aml.azure import Azure

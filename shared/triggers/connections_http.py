@@ -2,11 +2,12 @@
 
 import azure.functions as func
 
+from shared.loading import at_first_use
 from shared.triggers.http import answers, conditions, get_services, json_response, principal, read_body
 from shared.wire import read_json
-from shared.workflows.browsing import output_datastores, pipelines_of, render_datastore
-from shared.workflows.connections import render_consent
-from shared.workflows.workspaces import WorkspaceId
+
+with at_first_use():
+    from shared.workflows import browsing, connections, workspaces
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -17,7 +18,7 @@ _CONNECTION = "api/connections/{connection}"
 @blueprint.route(route="api/consent", methods=["GET"])
 @answers
 async def get_consent(req: func.HttpRequest) -> func.HttpResponse:
-    return json_response(render_consent())
+    return json_response(connections.render_consent())
 
 
 @blueprint.route(route=_CONNECTIONS, methods=["GET"])
@@ -56,7 +57,9 @@ async def delete_connection(req: func.HttpRequest) -> func.HttpResponse:
 async def list_pipelines(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     connection = await services.connections.get(req.route_params["connection"])
-    found = await pipelines_of(services.readers(connection.tenant), WorkspaceId.parse(connection.workspace))
+    found = await browsing.pipelines_of(
+        services.readers(connection.tenant), workspaces.WorkspaceId.parse(connection.workspace)
+    )
     return json_response({"value": [choice.render() for choice in found]})
 
 
@@ -65,5 +68,7 @@ async def list_pipelines(req: func.HttpRequest) -> func.HttpResponse:
 async def list_datastores(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     connection = await services.connections.get(req.route_params["connection"])
-    found = await output_datastores(services.readers(connection.tenant), WorkspaceId.parse(connection.workspace))
-    return json_response({"value": [render_datastore(store) for store in found]})
+    found = await browsing.output_datastores(
+        services.readers(connection.tenant), workspaces.WorkspaceId.parse(connection.workspace)
+    )
+    return json_response({"value": [browsing.render_datastore(store) for store in found]})

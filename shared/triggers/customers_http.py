@@ -4,10 +4,13 @@ import re
 
 import azure.functions as func
 
-from shared.entities.customers import look_up, parse_lookup, read_customer
 from shared.errors import NotFound
+from shared.loading import at_first_use
 from shared.triggers.http import answers, get_services, json_response, read_body
 from shared.wire import read_json
+
+with at_first_use():
+    from shared.entities import customers
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -17,7 +20,7 @@ _CUSTOMER = "api/customers/{customerId}"
 @blueprint.route(route=_CUSTOMER, methods=["GET"])
 @answers
 async def get_customer(req: func.HttpRequest) -> func.HttpResponse:
-    found = await read_customer(_customer_id(req), get_services().data)
+    found = await customers.read_customer(_customer_id(req), get_services().data)
     return json_response(found.render())
 
 
@@ -25,8 +28,8 @@ async def get_customer(req: func.HttpRequest) -> func.HttpResponse:
 @answers
 async def look_up_customers(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
-    lookup = parse_lookup(read_json(read_body(req, services)))
-    return json_response({"value": [found.render() for found in await look_up(lookup, services.data)]})
+    lookup = customers.parse_lookup(read_json(read_body(req, services)))
+    return json_response({"value": [found.render() for found in await customers.look_up(lookup, services.data)]})
 
 
 @blueprint.route(route=_CUSTOMER, methods=["DELETE"])

@@ -6,12 +6,14 @@ from urllib.parse import quote
 
 import azure.functions as func
 
-from shared.entities.odata.formats import check_body, check_versions
-from shared.entities.odata.requests import parse_request
-from shared.entities.reading import Answer, answer
 from shared.errors import BadRequest
+from shared.loading import at_first_use
 from shared.triggers.http import Handler, answers, base_url, get_services, json_response, read_body
 from shared.triggers.sign_in import needs_sign_in
+
+with at_first_use():
+    from shared.entities import reading
+    from shared.entities.odata import formats, requests
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -54,19 +56,19 @@ async def get_instance_data(req: func.HttpRequest) -> func.HttpResponse:
 @answers
 @needs_sign_in
 async def query_data(req: func.HttpRequest) -> func.HttpResponse:
-    check_body(req.headers.get("Content-Type"))
+    formats.check_body(req.headers.get("Content-Type"))
     return await _answer(req, body=_text(read_body(req, get_services())))
 
 
 async def _answer(req: func.HttpRequest, body: str | None = None) -> func.HttpResponse:
     headers = req.headers
-    check_versions(headers.get("OData-MaxVersion"), headers.get("OData-Version"))
-    request = parse_request(
+    formats.check_versions(headers.get("OData-MaxVersion"), headers.get("OData-Version"))
+    request = requests.parse_request(
         _path(req), _query(req), body=body, accept=headers.get("Accept"), prefer=headers.get("Prefer")
     )
     services = get_services()
     root = f"{base_url(req, services)}/{_DATA}"
-    return _odata_response(await answer(request, services.data, root, services.now()))
+    return _odata_response(await reading.answer(request, services.data, root, services.now()))
 
 
 def _path(req: func.HttpRequest) -> str:
@@ -91,7 +93,7 @@ def _text(body: bytes) -> str:
         raise BadRequest("the body is not UTF-8: send the query as text/plain") from None
 
 
-def _odata_response(found: Answer) -> func.HttpResponse:
+def _odata_response(found: "reading.Answer") -> func.HttpResponse:
     headers = {**found.headers, "Content-Type": found.content_type}
     if isinstance(found.body, dict):
         return json_response(found.body, found.status, headers)

@@ -4,8 +4,11 @@ from typing import Any
 
 import azure.functions as func
 
-from shared.entities import catalog
+from shared.loading import at_first_use
 from shared.triggers.http import answers, base_url, get_services, json_response
+
+with at_first_use():
+    from shared.entities import catalog
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -67,7 +70,7 @@ async def get_rejects(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(page.render(base_url(req, services)))
 
 
-async def _rendered(kept: catalog.KeptEntity) -> dict[str, Any]:
+async def _rendered(kept: "catalog.KeptEntity") -> dict[str, Any]:
     services = get_services()
     ages = await services.workflows.max_ages()
     return kept.render(ages.get(kept.entity.name.lower()), services.now())

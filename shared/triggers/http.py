@@ -4,17 +4,23 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import azure.functions as func
 
-from shared.app import Services, get_services
 from shared.conditions import Conditions
 from shared.errors import BadRequest, BridgeError, ErrorDetail, PayloadTooLarge, Unauthorized, UnsupportedApiVersion
+from shared.loading import at_first_use
 from shared.logs import place_of
-from shared.skills.addresses import is_loopback_url
 from shared.wire import answer_bytes
+
+if TYPE_CHECKING:
+    from shared.app import Services
+
+with at_first_use():
+    from shared import app
+    from shared.skills import addresses
 
 API_VERSIONS = ("2026-12-01",)
 JSON = "application/json"
@@ -24,6 +30,11 @@ _LONGEST_REQUEST_ID = 100
 logger = logging.getLogger("bridge.http")
 
 type Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
+
+def get_services() -> "Services":
+    """The process's services. Raises ConfigurationError."""
+    return app.get_services()
 
 
 def answers(handler: Handler) -> Handler:
@@ -99,7 +110,7 @@ def json_response(body: object, status: int = 200, headers: Mapping[str, str] | 
     return func.HttpResponse(answer_bytes(body), status_code=status, mimetype=JSON, headers=dict(headers or {}))
 
 
-def read_body(req: func.HttpRequest, services: Services) -> bytes:
+def read_body(req: func.HttpRequest, services: "Services") -> bytes:
     """Raises PayloadTooLarge."""
     body = req.get_body()
     most = services.settings.MAX_BODY_BYTES
@@ -116,7 +127,7 @@ def conditions(req: func.HttpRequest) -> Conditions:
     return Conditions(req.headers.get("if-match"), req.headers.get("if-none-match"))
 
 
-def principal(req: func.HttpRequest, services: Services) -> str:
+def principal(req: func.HttpRequest, services: "Services") -> str:
     """Who asks: the one who signed in, where Easy Auth is on and so made the header; else whoever holds a key, for the
     host does not tell which."""
     if services.settings.WEBSITE_AUTH_ENABLED:
@@ -124,14 +135,14 @@ def principal(req: func.HttpRequest, services: Services) -> str:
     return "holder of a function key"
 
 
-def base_url(req: func.HttpRequest, services: Services) -> str:
+def base_url(req: func.HttpRequest, services: "Services") -> str:
     """Where callers reach this app: as configured, else the platform's name for it, else, locally, as it was called."""
     settings = services.settings
     if settings.PUBLIC_BASE_URL:
         return settings.PUBLIC_BASE_URL.rstrip("/")
     # Core Tools sets it as well, to an address that has no TLS. In Azure it is always set, so that no caller's
     # Host header decides where a skillset will send its documents.
-    if settings.WEBSITE_HOSTNAME and not is_loopback_url(f"//{settings.WEBSITE_HOSTNAME}"):
+    if settings.WEBSITE_HOSTNAME and not addresses.is_loopback_url(f"//{settings.WEBSITE_HOSTNAME}"):
         return f"https://{settings.WEBSITE_HOSTNAME}"
     return "/".join(req.url.split("/", 3)[:3])
 

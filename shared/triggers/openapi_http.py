@@ -2,8 +2,12 @@
 
 import azure.functions as func
 
-from shared.app import VERSION
+from shared.loading import at_first_use
 from shared.triggers.http import answers, json_response
+
+with at_first_use():
+    from shared import app
+    from shared.openapi import document, page
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -17,15 +21,11 @@ async def home(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @answers
 async def api_page(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.openapi.page import page
-
-    shown = page(VERSION)
+    shown = page.page(app.VERSION)
     return func.HttpResponse(shown.html, mimetype="text/html", headers=dict(shown.headers))
 
 
 @blueprint.route(route="api/openapi.json", methods=["GET"])
 @answers
 async def api_document(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.openapi.document import description
-
-    return json_response(description(VERSION))
+    return json_response(document.description(app.VERSION))

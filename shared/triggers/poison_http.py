@@ -2,8 +2,11 @@
 
 import azure.functions as func
 
+from shared.loading import at_first_use
 from shared.triggers.http import answers, get_services, json_response
-from shared.workflows.poison import redrive
+
+with at_first_use():
+    from shared.workflows import poison
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -19,5 +22,5 @@ async def list_poison(req: func.HttpRequest) -> func.HttpResponse:
 @answers
 async def redrive_poison(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
-    message = await redrive(req.route_params["id"], store=services.poison, queues=services.queues)
+    message = await poison.redrive(req.route_params["id"], store=services.poison, queues=services.queues)
     return json_response(message.render(), 202)

@@ -7,14 +7,21 @@ message is always text.
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from shared.app import Services, get_services
 from shared.errors import BridgeError
+from shared.loading import at_first_use
 from shared.logs import log_event
+from shared.triggers.http import get_services
 from shared.triggers.queues import log_failure
-from shared.workflows.poison import PoisonMessage, keep
+
+if TYPE_CHECKING:
+    from shared.app import Services
+
+with at_first_use():
+    from shared.workflows import poison
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -45,12 +52,12 @@ async def keep_aml_events(msg: str) -> None:
     await take_poison("aml-events", msg)
 
 
-async def take_poison(queue: str, body: str, services: Callable[[], Services] = get_services) -> None:
+async def take_poison(queue: str, body: str, services: "Callable[[], Services]" = get_services) -> None:
     """Keep the message, and tell of it. Raises only where storage takes it neither into the table nor back into the
     queue."""
     try:
         made = services()
-        message = await keep(queue, body, store=made.poison, now=made.now())
+        message = await poison.keep(queue, body, store=made.poison, now=made.now())
     except Exception as error:  # noqa: BLE001  # the rim: whatever it is, the message stays
         log_failure("poison_not_kept", queue, body, error)
         await _put_back(services(), queue, body)
@@ -60,7 +67,7 @@ async def take_poison(queue: str, body: str, services: Callable[[], Services] = 
     await _tell(made, message)
 
 
-async def _tell(services: Services, message: PoisonMessage) -> None:
+async def _tell(services: "Services", message: "poison.PoisonMessage") -> None:
     try:
         await services.poisoned(message.queue, message.body, message.cause)
     except Exception as error:  # noqa: BLE001  # the rim: the message is kept and seen, whatever comes of telling it
@@ -69,5 +76,5 @@ async def _tell(services: Services, message: PoisonMessage) -> None:
             await _put_back(services, message.queue, message.body)
 
 
-async def _put_back(services: Services, queue: str, body: str) -> None:
+async def _put_back(services: "Services", queue: str, body: str) -> None:
     await services.queues.send(f"{queue}-poison", body, delay=_PAUSE)

@@ -10,14 +10,20 @@ which the host lays the members of a JSON body, so that a body such as `{"dequeu
 import logging
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import azure.functions as func
 
-from shared.app import Services, get_services
 from shared.errors import BridgeError
+from shared.loading import at_first_use
 from shared.logs import log_event, place_of
-from shared.workflows.poison import cause_of_error, poison_id
+from shared.triggers.http import get_services
+
+if TYPE_CHECKING:
+    from shared.app import Services
+
+with at_first_use():
+    from shared.workflows import poison
 
 logger = logging.getLogger("bridge.queues")
 
@@ -35,7 +41,7 @@ def text_of(msg: func.QueueMessage | str) -> str:
     return msg if isinstance(msg, str) else msg.get_body().decode("utf-8", "surrogatepass")
 
 
-def queue_rim(queue: str, services: Callable[[], Services] = get_services) -> Callable[[QueueHandler], QueueHandler]:
+def queue_rim(queue: str, services: "Callable[[], Services]" = get_services) -> Callable[[QueueHandler], QueueHandler]:
     """For the handler of `queue`: what it raises is noted as the message's cause, and raised again."""
 
     def rimmed(handler: QueueHandler) -> QueueHandler:
@@ -54,11 +60,11 @@ def queue_rim(queue: str, services: Callable[[], Services] = get_services) -> Ca
     return rimmed
 
 
-async def _note(services: Callable[[], Services], queue: str, body: str, error: Exception) -> None:
+async def _note(services: "Callable[[], Services]", queue: str, body: str, error: Exception) -> None:
     """Best effort: that the cause is not stored must not hide it from the host."""
     try:
         made = services()
-        await made.poison.note_cause(queue, body, cause_of_error(error, made.now()))
+        await made.poison.note_cause(queue, body, poison.cause_of_error(error, made.now()))
     except Exception as failure:  # noqa: BLE001  # the rim: the handler's own error is the one to raise
         log_failure("cause_not_noted", queue, body, failure)
 
@@ -71,7 +77,7 @@ def log_failure(event: str, queue: str, body: str, error: Exception) -> None:
         event,
         logging.WARNING if ours else logging.ERROR,
         queue=queue,
-        message=poison_id(queue, body),
+        message=poison.poison_id(queue, body),
         error=error.code if isinstance(error, BridgeError) else type(error).__name__,
         at=None if ours else place_of(error),
     )

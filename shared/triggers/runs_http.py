@@ -3,17 +3,20 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import azure.functions as func
 
-from shared.app import Services
 from shared.errors import BadRequest
+from shared.loading import at_first_use
 from shared.triggers.http import answers, base_url, get_services, json_response
-from shared.workflows.messages import WhenActive
-from shared.workflows.refreshing import RunFilter
-from shared.workflows.runs import Run, RunStatus, Trigger, TriggerKind, render_run
+
+if TYPE_CHECKING:
+    from shared.app import Services
+
+with at_first_use():
+    from shared.workflows import messages, refreshing, runs
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -31,8 +34,8 @@ _OPERATION_ID = re.compile(r"[!-~]{1,200}")
 async def refresh_workflow(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     workflow = await services.workflows.get(req.route_params["workflow"])
-    trigger = Trigger(TriggerKind.HTTP, operation_id=_operation_id(req))
-    begun = await services.refreshes.begin(workflow, trigger, when_active(req, WhenActive.RETURN))
+    trigger = runs.Trigger(runs.TriggerKind.HTTP, operation_id=_operation_id(req))
+    begun = await services.refreshes.begin(workflow, trigger, when_active(req, messages.WhenActive.RETURN))
     return accepted(req, services, begun.run)
 
 
@@ -41,13 +44,15 @@ async def refresh_workflow(req: func.HttpRequest) -> func.HttpResponse:
 async def list_workflow_runs(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     workflow = await services.workflows.get(req.route_params["workflow"])
-    return await _listed(req, services, RunFilter(workflow.name, _status(req), _since(req)))
+    return await _listed(req, services, refreshing.RunFilter(workflow.name, _status(req), _since(req)))
 
 
 @blueprint.route(route="api/runs", methods=["GET"])
 @answers
 async def list_runs(req: func.HttpRequest) -> func.HttpResponse:
-    return await _listed(req, get_services(), RunFilter(req.params.get("workflow"), _status(req), _since(req)))
+    return await _listed(
+        req, get_services(), refreshing.RunFilter(req.params.get("workflow"), _status(req), _since(req))
+    )
 
 
 @blueprint.route(route=_RUN, methods=["GET"])
@@ -55,7 +60,7 @@ async def list_runs(req: func.HttpRequest) -> func.HttpResponse:
 async def get_run(req: func.HttpRequest) -> func.HttpResponse:
     run = await get_services().runs.get(req.route_params["run"])
     headers = {} if run.status.is_terminal else {"Retry-After": _RETRY_AFTER}
-    return json_response(render_run(run), headers=headers)
+    return json_response(runs.render_run(run), headers=headers)
 
 
 @blueprint.route(route=f"{_RUN}/cancel", methods=["POST"])
@@ -88,21 +93,21 @@ async def import_run(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def accepted(
-    req: func.HttpRequest, services: Services, run: Run, body: Mapping[str, Any] | None = None
+    req: func.HttpRequest, services: "Services", run: "runs.Run", body: Mapping[str, Any] | None = None
 ) -> func.HttpResponse:
     """202 with the run (or `body`) and where to follow it; 200 for a run that has ended."""
     headers = {"Operation-Location": f"{base_url(req, services)}/api/runs/{run.id}"}
-    shown = render_run(run) if body is None else body
+    shown = runs.render_run(run) if body is None else body
     if run.status.is_terminal:
         return json_response(shown, headers=headers)
     return json_response(shown, 202, headers | {"Retry-After": _RETRY_AFTER})
 
 
-def when_active(req: func.HttpRequest, default: WhenActive) -> WhenActive:
+def when_active(req: func.HttpRequest, default: "messages.WhenActive") -> "messages.WhenActive":
     given = req.params.get("whenActive", default)
-    if given not in tuple(WhenActive):
-        raise BadRequest(f"whenActive is one of {', '.join(WhenActive)}", target="whenActive")
-    return WhenActive(given)
+    if given not in tuple(messages.WhenActive):
+        raise BadRequest(f"whenActive is one of {', '.join(messages.WhenActive)}", target="whenActive")
+    return messages.WhenActive(given)
 
 
 def _operation_id(req: func.HttpRequest) -> str | None:
@@ -112,10 +117,10 @@ def _operation_id(req: func.HttpRequest) -> str | None:
     return given
 
 
-async def _listed(req: func.HttpRequest, services: Services, chosen: RunFilter) -> func.HttpResponse:
+async def _listed(req: func.HttpRequest, services: "Services", chosen: "refreshing.RunFilter") -> func.HttpResponse:
     size = _size(req)
     page = await services.runs.list(chosen, size=size, token=_token(req))
-    body: dict[str, Any] = {"value": [render_run(run) for run in page.runs]}
+    body: dict[str, Any] = {"value": [runs.render_run(run) for run in page.runs]}
     if page.token is not None:
         asked = {name: value for name, value in req.params.items() if name in ("status", "workflow", "since", "top")}
         path = req.url.partition("?")[0].split("/", 3)[3]
@@ -137,13 +142,13 @@ def _size(req: func.HttpRequest) -> int:
     return int(given)
 
 
-def _status(req: func.HttpRequest) -> RunStatus | None:
+def _status(req: func.HttpRequest) -> "runs.RunStatus | None":
     given = req.params.get("status")
     if given is None:
         return None
-    if given not in tuple(RunStatus):
-        raise BadRequest(f"status is one of {', '.join(RunStatus)}", target="status")
-    return RunStatus(given)
+    if given not in tuple(runs.RunStatus):
+        raise BadRequest(f"status is one of {', '.join(runs.RunStatus)}", target="status")
+    return runs.RunStatus(given)
 
 
 def _since(req: func.HttpRequest) -> datetime | None:

@@ -4,8 +4,11 @@ from functools import wraps
 
 import azure.functions as func
 
-from shared.entities.sign_in import Visitor, visitor
+from shared.loading import at_first_use
 from shared.triggers.http import Handler, get_services
+
+with at_first_use():
+    from shared.entities import sign_in
 
 
 def needs_sign_in(handler: Handler) -> Handler:
@@ -19,8 +22,8 @@ def needs_sign_in(handler: Handler) -> Handler:
     return checked
 
 
-def _visitor(req: func.HttpRequest) -> Visitor:
-    return visitor(
+def _visitor(req: func.HttpRequest) -> "sign_in.Visitor":
+    return sign_in.visitor(
         authorization=req.headers.get("authorization") or "",
         functions_key=req.headers.get("x-functions-key") or "",
         code=next((value for name, value in req.params.items() if name.lower() == "code"), ""),

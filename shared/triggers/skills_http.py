@@ -2,15 +2,12 @@
 
 import azure.functions as func
 
-from shared.skills.contract import parse_request, render_response
-from shared.skills.deadlines import ENVELOPE_WAIT, HEADER, caller_waits, usable_seconds, waits_for
-from shared.skills.definition import LONGEST_DEADLINE
-from shared.skills.documents import enrich_documents, parse_documents
-from shared.skills.enrichment import enrich_records, score_inputs
-from shared.skills.gateway import Skill
-from shared.skills.web_api_skill import Measured, web_api_skill
+from shared.loading import at_first_use
 from shared.triggers.http import answers, base_url, conditions, get_services, json_response, read_body, request_id
 from shared.wire import read_json
+
+with at_first_use():
+    from shared.skills import contract, deadlines, definition, documents, enrichment, gateway, web_api_skill
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -54,10 +51,12 @@ async def delete_skill(req: func.HttpRequest) -> func.HttpResponse:
 @answers
 async def call_skill(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
-    records = parse_request(read_body(req, services), most_records=services.settings.MAX_RECORDS)
+    records = contract.parse_request(read_body(req, services), most_records=services.settings.MAX_RECORDS)
     skill = await services.skill(req.route_params["skill"])
-    results = await enrich_records(skill, records, _seconds(req, skill, ENVELOPE_WAIT), request_id(req))
-    return json_response(render_response(results))
+    results = await enrichment.enrich_records(
+        skill, records, _seconds(req, skill, deadlines.ENVELOPE_WAIT), request_id(req)
+    )
+    return json_response(contract.render_response(results))
 
 
 @blueprint.route(route=f"{_SKILL}/score", methods=["POST"])
@@ -66,17 +65,21 @@ async def score_skill(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     inputs = read_json(read_body(req, services))
     skill = await services.skill(req.route_params["skill"])
-    seconds = _seconds(req, skill, waits_for(skill.definition.timeout))
-    return json_response(await score_inputs(skill, inputs, seconds, request_id(req)))
+    seconds = _seconds(req, skill, deadlines.waits_for(skill.definition.timeout))
+    return json_response(await enrichment.score_inputs(skill, inputs, seconds, request_id(req)))
 
 
 @blueprint.route(route=f"{_SKILL}/enrich", methods=["POST"])
 @answers
 async def enrich_skill(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
-    documents = parse_documents(read_json(read_body(req, services)), most_documents=services.settings.MAX_DOCUMENTS)
+    given = documents.parse_documents(
+        read_json(read_body(req, services)), most_documents=services.settings.MAX_DOCUMENTS
+    )
     skill = await services.skill(req.route_params["skill"])
-    results = await enrich_documents(skill, documents, _seconds(req, skill, LONGEST_DEADLINE), request_id(req))
+    results = await documents.enrich_documents(
+        skill, given, _seconds(req, skill, definition.LONGEST_DEADLINE), request_id(req)
+    )
     return json_response({"documents": [result.render() for result in results]})
 
 
@@ -85,10 +88,10 @@ async def enrich_skill(req: func.HttpRequest) -> func.HttpResponse:
 async def web_api_skill_of(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     served = await services.serve(req.route_params["skill"])
-    skill, warnings = web_api_skill(
+    skill, warnings = web_api_skill.web_api_skill(
         served.skill.definition,
         f"{base_url(req, services)}/{_SKILLS}/{served.skill.name}",
-        Measured(served.skill.stats.percentile(0.95), await served.endpoint.capacity()),
+        web_api_skill.Measured(served.skill.stats.percentile(0.95), await served.endpoint.capacity()),
         most_records=services.settings.MAX_RECORDS,
     )
     return json_response({"skill": skill, "warnings": warnings})
@@ -102,5 +105,7 @@ async def skill_stats(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"skill": served.skill.name, "process": services.process_id, **served.snapshot()})
 
 
-def _seconds(req: func.HttpRequest, skill: Skill, default: float) -> float:
-    return usable_seconds(caller_waits(skill.definition, req.headers.get(HEADER), default))
+def _seconds(req: func.HttpRequest, skill: "gateway.Skill", default: float) -> float:
+    return deadlines.usable_seconds(
+        deadlines.caller_waits(skill.definition, req.headers.get(deadlines.HEADER), default)
+    )

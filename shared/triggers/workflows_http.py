@@ -5,12 +5,13 @@ from typing import Any
 import azure.functions as func
 
 from shared.errors import BadRequest, Conflict
+from shared.loading import at_first_use
 from shared.triggers.http import answers, conditions, get_services, json_response, read_body
 from shared.triggers.runs_http import accepted, when_active
 from shared.wire import read_json
-from shared.workflows.catalog import StoredWorkflow
-from shared.workflows.messages import WhenActive
-from shared.workflows.runs import Trigger, TriggerKind
+
+with at_first_use():
+    from shared.workflows import catalog, messages, runs
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -31,7 +32,7 @@ async def put_workflow(req: func.HttpRequest) -> func.HttpResponse:
     services, name = get_services(), req.route_params["workflow"]
     body, now = read_json(read_body(req, services)), services.now()
     # All that is asked is read before anything is saved. A run that is active began with what was saved before.
-    does_run, active = _asks(req, "run"), when_active(req, WhenActive.QUEUE)
+    does_run, active = _asks(req, "run"), when_active(req, messages.WhenActive.QUEUE)
     if _asks(req, "dryRun"):
         review = await services.workflows.review(name, body, now)
         missing = list(review.mapping.missing)
@@ -41,7 +42,7 @@ async def put_workflow(req: func.HttpRequest) -> func.HttpResponse:
     if not does_run:
         return json_response(await _rendered(workflow), 201 if is_new else 200, {"ETag": workflow.etag})
     try:
-        begun = await services.refreshes.begin(workflow, Trigger(TriggerKind.SAVE), active)
+        begun = await services.refreshes.begin(workflow, runs.Trigger(runs.TriggerKind.SAVE), active)
     except Conflict as conflict:
         raise Conflict(f"saved, but not run: {conflict.message}", target=conflict.target) from conflict
     response = accepted(req, services, begun.run, await _rendered(workflow))
@@ -76,7 +77,7 @@ async def delete_workflow(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(status_code=204)
 
 
-async def _rendered(workflow: StoredWorkflow) -> dict[str, Any]:
+async def _rendered(workflow: "catalog.StoredWorkflow") -> dict[str, Any]:
     return (await get_services().views.render_all([workflow]))[0]
 
 

@@ -17,10 +17,6 @@ from shared.errors import BadRequest
 from shared.wire import Json, json_bytes, parse_json
 
 VERSION = 1
-REFRESH_QUEUE = "workflow-refresh"
-ADVANCE_QUEUE = "run-advance"
-PART_QUEUE = "import-part"
-EVENTS_QUEUE = "aml-events"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _LONGEST_SHOWN = 80
 

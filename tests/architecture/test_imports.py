@@ -23,8 +23,8 @@ COMMON = (
 PLAIN = tuple(name for name in COMMON if name != "shared.settings")
 
 MAY_IMPORT = {
-    "function_app": ("shared.triggers",),
-    "shared.triggers": ("shared.triggers", "shared.app", "shared.openapi", *ROOMS, *COMMON),
+    "function_app": ("shared.triggers", "shared.loading"),
+    "shared.triggers": ("shared.triggers", "shared.app", "shared.loading", "shared.openapi", *ROOMS, *COMMON),
     "shared.app": ("shared.services",),
     "shared.services": ("shared.services", *EDGES, *ROOMS, *COMMON),
     "shared.aml": ("shared.aml", *ROOMS, *COMMON),
@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "shared.conditions": ("shared.errors", "shared.wire"),
     "shared.documents": ("shared.errors",),
     "shared.errors": (),
+    "shared.loading": (),
 }
 
 # Package to the folders that may import it.

@@ -1,8 +1,9 @@
 """One of each request that the API takes, in an order that makes sense, to a running app."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tests.devhost.running import Reply
@@ -61,6 +62,12 @@ class _Talk:
         else:
             reply = bridge.call(method, path, body, given)
         return Exchange(operation, body, reply)
+
+    def _until(self, is_so: Callable[[], bool]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not is_so():
+            assert time.monotonic() < end
+            time.sleep(0.1)
 
     def skills(self) -> Iterator[Exchange]:
         definition = {
@@ -124,12 +131,16 @@ class _Talk:
             held = run_in(self._workshop.refresh("customer-value"))
             self._workshop.wait_for(held, "held")
             yield self._ask(operation, "POST", f"runs/{held}/{path}")
-            self._workshop.wait_for(held)
+            self._until(partial(self._is_decided, held))
         self._workshop.plan("customer-value", fault="queuedForEver", files={"scores.csv": SCORES})
         active = run_in(self._workshop.refresh("customer-value"))
         self._workshop.wait_for(active, "running")
+        self._until(lambda: self._workshop.run(active)["job"].get("status") == "Queued")
         yield self._ask("cancel_run", "POST", f"runs/{active}/cancel")
         self._workshop.wait_for(active)
+
+    def _is_decided(self, run: str) -> bool:
+        return self._workshop.run(run)["status"] in ("succeeded", "canceled")
 
     def data(self) -> Iterator[Exchange]:
         yield self._ask("get_data_service", "GET", "data")
@@ -168,10 +179,8 @@ class _Talk:
     def ends(self) -> Iterator[Exchange]:
         make_queue(self._workshop.account, "workflow-refresh-poison")
         self._workshop.send("workflow-refresh-poison", "churn")
-        end = time.monotonic() + _PATIENCE
-        while not (listed := self._ask("list_poison", "GET", "poison")).reply.json["value"]:
-            assert time.monotonic() < end
-            time.sleep(0.2)
+        self._until(lambda: bool(self._workshop.bridge.call("GET", "poison").json["value"]))
+        listed = self._ask("list_poison", "GET", "poison")
         yield listed
         yield self._ask("redrive_poison", "POST", f"poison/{listed.reply.json['value'][0]['id']}/redrive")
         yield self._ask("health", "GET", "health")

@@ -151,31 +151,66 @@ def copied_app(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    ("module", "code", "error", "named"),
-    [
-        ("shared/skills/contract.py", "import sentinel_package\n", "ModuleNotFoundError", "sentinel_package"),
-        ("shared/skills/contract.py", "def (:\n", "SyntaxError", "contract.py"),
-        (
-            "shared/skills/contract.py",
-            "raise RuntimeError('sentinel-secret')\n",
-            "RuntimeError",
-            "shared.skills.contract",
-        ),
-        ("shared/skills/contract.py", "x = undefined_name\n", "NameError", "shared.skills.contract"),
-    ],
-)
-def test_an_app_that_does_not_load_says_so(tmp_path: Path, module: str, code: str, error: str, named: str) -> None:
-    app = copied_app(tmp_path)
-    (app / module).write_text(code)
+FAULTS = {
+    "a package that is missing": ("import sentinel_package\n", "ModuleNotFoundError", "sentinel_package"),
+    "syntax": ("def (:\n", "SyntaxError", "{name}.py"),
+    "it raises": ("raise RuntimeError('sentinel-secret')\n", "RuntimeError", "{module}"),
+    "a name": ("x = undefined_name\n", "NameError", "{module}"),
+}
+
+
+def broken_app(folder: Path, module: str, code: str) -> Path:
+    app = copied_app(folder)
+    (app / module.replace(".", "/")).with_suffix(".py").write_text(code)
+    return app
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_app_that_does_not_load_says_so(tmp_path: Path, fault: str) -> None:
+    code, error, named = FAULTS[fault]
+    app = broken_app(tmp_path, "shared.triggers.http", code)
 
     with running_bridge("", "http://127.0.0.1:1", app, PYTHONPATH=str(ROOT)) as bridge:
         reply = bridge.call("GET", "health")
 
         assert bridge.call("GET", "skills").status == 404
     assert reply.status == 503
-    assert reply.json == {"status": "unhealthy", "error": error, "module": named}
+    module = named.format(name="http", module="shared.triggers.http")
+    assert reply.json == {"status": "unhealthy", "error": error, "module": module}
     assert b"sentinel-secret" not in reply.body
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_module_that_does_not_load_when_it_is_needed_is_told_by_health(tmp_path: Path, fault: str) -> None:
+    code, error, named = FAULTS[fault]
+    app = broken_app(tmp_path, "shared.skills.contract", code)
+
+    with running_bridge(
+        connection_string(queue=free_port()), "http://127.0.0.1:1", app, PYTHONPATH=str(ROOT)
+    ) as bridge:
+        call = bridge.call("POST", "skills/a", {"values": []})
+        replies = [bridge.call("GET", "health"), bridge.call("GET", "health")]
+        unaffected = bridge.call("GET", "consent")
+
+    assert (call.status, call.json["error"]["code"]) == (500, "InternalError")
+    assert unaffected.status == 200
+    module = named.format(name="contract", module="shared.skills.contract")
+    for reply in replies:
+        assert reply.status == 503
+        assert reply.json == {"status": "unhealthy", "error": error, "module": module}
+    assert b"sentinel" not in call.body
+
+
+def test_a_module_that_only_a_client_needs_is_told_by_health_too(tmp_path: Path) -> None:
+    app = broken_app(tmp_path, "shared.storage.tables", "import sentinel_package\n")
+
+    with running_bridge(
+        connection_string(queue=free_port()), "http://127.0.0.1:1", app, PYTHONPATH=str(ROOT)
+    ) as bridge:
+        reply = bridge.call("GET", "health")
+
+    assert reply.status == 503
+    assert reply.json == {"status": "unhealthy", "error": "ModuleNotFoundError", "module": "sentinel_package"}
 
 
 # The log
