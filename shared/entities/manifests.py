@@ -119,6 +119,7 @@ def _current(entity: str, snapshot: Snapshot, manifest: Manifest) -> dict[str, A
         "run": snapshot.run,
         "publishedAt": None if at is None else at.isoformat().replace("+00:00", "Z"),
         "rows": manifest.rows,
+        "buckets": snapshot.buckets,
         "columns": _columns(snapshot.schema),
         "primaryKey": snapshot.schema.primary_key,
         "customerId": snapshot.schema.customer_id,

@@ -66,6 +66,7 @@ async def test_a_manifest_has_what_a_reader_needs() -> None:
         "run": "run-1",
         "publishedAt": "2026-11-22T07:00:00Z",
         "rows": 1,
+        "buckets": 4,
         "columns": [
             {"name": "CustomerId", "type": "Edm.String", "source": "id"},
             {"name": "id", "type": "Edm.String", "source": "id"},

@@ -6,6 +6,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from difflib import unified_diff
 from typing import Any
 
 import pytest
@@ -57,7 +58,14 @@ def test_the_examples_are_what_was_asked_and_answered(exchanges: Mapping[str, Ex
     if os.environ.get("RECORD_EXAMPLES"):
         EXAMPLES.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    assert json.loads(EXAMPLES.read_text(encoding="utf-8")) == told
+    kept = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+    assert set(kept) == set(told)
+    assert [line for name in told for line in _difference(name, kept[name], told[name])] == []
+
+
+def _difference(name: str, kept: Any, told: Any) -> Iterator[str]:
+    before, after = (json.dumps(example, indent=1, sort_keys=True).splitlines() for example in (kept, told))
+    return unified_diff(before, after, f"{name}, kept", f"{name}, told", lineterm="", n=1)
 
 
 def _faults(described: Mapping[str, Any], schema: str, value: Any) -> Iterator[str]:
