@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 HOST ?= devhost
 COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
 
-.PHONY: help start demo test test-slow test-azureml test-odata check format bench bench-skills bench-outcome bench-data lock setup clean
+.PHONY: help start demo test test-slow test-azureml test-odata check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
@@ -21,7 +21,7 @@ demo: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ##
 test: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## all tests but the slow ones (under five minutes)
 	@$(PY) -m pytest -q -m "not slow and not azureml and not odata" -n 3 --dist loadfile $(ARGS)
 
-test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## the slow tests: the process is killed at each step of a run, the data plane is asked at random and while it publishes (under ten minutes)
+test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready | $(UV) ## the slow tests: the process is killed at each step of a run, the data plane is asked at random and while it publishes, the package runs from itself alone (under ten minutes)
 	@$(PY) -m pytest -q -m slow $(ARGS)
 
 test-azureml: .venv/ready .venv-pipeline/ready .venv-azureml/ready node_modules/ready ## Microsoft's azure-ai-ml client against the simulator
@@ -40,7 +40,7 @@ format: .venv/ready ## let ruff mend what it can
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-bench: bench-skills bench-outcome bench-data ## all benchmarks
+bench: bench-skills bench-outcome bench-data bench-start ## all benchmarks
 
 bench-skills: .venv/ready .venv-scoring/ready node_modules/ready ## the gateway against its peers and the raw limit
 	@$(PY) -m benchmarks.skills $(ARGS)
@@ -50,6 +50,15 @@ bench-outcome: .venv/ready node_modules/ready ## records and calls on endpoints 
 
 bench-data: .venv/ready node_modules/ready ## rows into Table storage and out of it, against peers and the raw limit
 	@$(PY) -m benchmarks.data $(ARGS)
+
+bench-start: .venv/ready ## what a cold start costs
+	@$(PY) -m benchmarks.start $(ARGS)
+
+package: .venv/ready | $(UV) ## what is deployed, with its requirements and bytecode: .build/package and .build/package.zip
+	@$(PY) -m deployment.package --uv $(UV) $(ARGS)
+
+keys: .venv/ready ## print the az commands that make one key for ROLE (reader, operator, admin, skill) over its functions: APP=… GROUP=…
+	@$(PY) -m deployment.keys $(or $(ROLE),reader) $(if $(APP),-n $(APP)) $(if $(GROUP),-g $(GROUP))
 
 lock: | $(UV) ## compile the requirements files anew
 	$(UV) $(COMPILE) pyproject.toml -o requirements.txt
@@ -62,7 +71,7 @@ lock: | $(UV) ## compile the requirements files anew
 setup: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## what every other target needs
 
 clean: ## remove what the targets made
-	rm -rf .venv .venv-uv .venv-scoring .venv-pipeline .venv-azureml .venv-odata node_modules .local .mypy_cache .ruff_cache benchmarks/.build
+	rm -rf .venv .venv-uv .venv-scoring .venv-pipeline .venv-azureml .venv-odata node_modules .local .mypy_cache .ruff_cache .build benchmarks/.build
 
 .venv-uv/bin/uv:
 	@python3 -m venv .venv-uv

@@ -102,6 +102,13 @@ class Unauthorized(BridgeError):
     """By which Excel, Power BI and browsers know what to ask their user for."""
 
 
+class Forbidden(BridgeError):
+    """Who asks has signed in, and may not do this: the message names the role that may."""
+
+    code = "Forbidden"
+    status = 403
+
+
 class NotFound(BridgeError):
     code = "NotFound"
     status = 404

@@ -85,8 +85,9 @@ def _parallelism(definition: SkillDefinition, measured: Measured) -> int:
 
 def _warnings(definition: SkillDefinition, uri: str, measured: Measured, skill: dict[str, Any]) -> list[str]:
     warnings = [
-        f"Replace {KEY_PLACEHOLDER!r} with the key of the function call_skill, never with a host key; "
-        "or remove that header and set authResourceId, where the app has Easy Auth."
+        f"Replace {KEY_PLACEHOLDER!r} with the key of the function call_skill, never with a host key: "
+        "az functionapp function keys list --function-name call_skill -n <app> -g <group> --query default -o tsv. "
+        "Where the app has Easy Auth, set authResourceId too, and give the search service's identity the app role Bridge.Skill."
     ]
     if not uri.startswith("https://"):
         warnings.append(

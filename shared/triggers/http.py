@@ -1,4 +1,4 @@
-"""The rim of every HTTP function: version, size, errors, request id. Handlers parse, call one function, render."""
+"""The rim of every HTTP function: role, version, size, errors, request id. Handlers parse, call one function, render."""
 
 import logging
 import re
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 with at_first_use():
     from shared import app
+    from shared.operations import roles
     from shared.skills import addresses
 
 API_VERSIONS = ("2026-12-01",)
@@ -45,6 +46,7 @@ def answers(handler: Handler) -> Handler:
     async def rim(req: func.HttpRequest) -> func.HttpResponse:
         request = request_id(req)
         try:
+            _check_role(handler.__name__, req)
             _check_version(req)
             response = await handler(req)
         except BridgeError as error:
@@ -65,6 +67,14 @@ def answers(handler: Handler) -> Handler:
         return response
 
     return rim
+
+
+def _check_role(function: str, req: func.HttpRequest) -> None:
+    """Of one who signed in through Easy Auth, which alone makes these headers; who did not has brought the function's key to the
+    host, or shows what the data plane asks for."""
+    given = [req.headers.get(name) for name in ("x-ms-client-principal", "x-ms-client-principal-id")]
+    if any(given) and function not in roles.OPEN and get_services().settings.WEBSITE_AUTH_ENABLED:
+        roles.check_role(function, given[0] or "")
 
 
 def _version(req: func.HttpRequest) -> str:

@@ -78,7 +78,7 @@ def test_a_cold_start_does_not_load(started: dict[str, object], package: str) ->
 def test_a_cold_start_loads_no_room(started: dict[str, object]) -> None:
     modules = started["modules"]
     assert isinstance(modules, list)
-    rooms = ("shared.skills.", "shared.workflows.", "shared.entities.")
+    rooms = ("shared.skills.", "shared.workflows.", "shared.entities.", "shared.operations.")
 
     loaded = {name for name in modules if name.startswith(rooms) and name != "shared.entities.odata"}
 

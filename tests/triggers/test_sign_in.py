@@ -16,6 +16,7 @@ from tests.devhost.running import Host, Reply, eventually, hosting
 from tests.support.bridge import JSON, ROOT, settings
 from tests.support.entities import publish
 from tests.support.identity import no_identity
+from tests.support.principals import signed_in
 from tests.triggers.test_skills import error_of
 
 HOST_KEY, MASTER_KEY, FUNCTION_KEY = "sentinel-host-key", "sentinel-master-key", "sentinel-function-key"
@@ -150,10 +151,10 @@ def test_the_host_key_reads_data_on_a_laptop_and_not_in_azure(laptop: Host, clou
 
 
 def test_a_principal_is_believed_only_with_easy_auth(laptop: Host, cloud: Host) -> None:
-    signed_in = {"X-MS-CLIENT-PRINCIPAL-ID": "an-id", "X-MS-CLIENT-PRINCIPAL-NAME": "ada@contoso.example"}
+    reader = signed_in("Bridge.Reader")
 
-    assert ask(cloud, "/api/data", signed_in).status == 200
-    assert is_challenge(ask(laptop, "/api/data", signed_in))
+    assert ask(cloud, "/api/data", reader).status == 200
+    assert is_challenge(ask(laptop, "/api/data", reader))
 
 
 def test_power_query_is_challenged_and_then_let_in(laptop: Host, key: str) -> None:
