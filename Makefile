@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 HOST ?= devhost
 COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
 
-.PHONY: help start demo test test-slow test-azureml test-odata check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
+.PHONY: help start demo doctor test test-slow test-azureml test-odata check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
@@ -39,6 +39,9 @@ check: .venv/ready ## ruff, strict mypy, the architecture tests
 format: .venv/ready ## let ruff mend what it can
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+
+doctor: .venv/ready ## examine a running app (BRIDGE_URL, BRIDGE_KEY; else the local stack) and print what it finds, ARGS="--only storage"
+	@$(PY) -m devhost.doctor $(ARGS)
 
 bench: bench-skills bench-outcome bench-data bench-start ## all benchmarks
 

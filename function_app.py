@@ -16,6 +16,7 @@ def create_app() -> func.FunctionApp:
         connections_http,
         customers_http,
         data_http,
+        doctor_http,
         entities_http,
         health_http,
         openapi_http,
@@ -31,6 +32,7 @@ def create_app() -> func.FunctionApp:
 
     app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
     blueprints = (
+        doctor_http.blueprint,
         openapi_http.blueprint,
         health_http.health_blueprint(function_names, what_does_not_load),
         skills_http.blueprint,

@@ -5,15 +5,18 @@ The only maker of clients. SDKs are imported where they are first needed, so tha
 
 import logging
 import os
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
+from shared.services.doctor import DoctorServices
 from shared.services.skills import SkillServices
 from shared.services.workflows import WorkflowServices
 
 VERSION = "0.1.0"
 
 
-class Services(SkillServices, WorkflowServices):
+class Services(DoctorServices, SkillServices, WorkflowServices):
     """What the triggers call."""
 
 
@@ -23,3 +26,12 @@ def get_services() -> Services:
     # The SDKs log the address of every request, which names rows.
     logging.getLogger("azure").setLevel(logging.WARNING)
     return Services(os.environ)
+
+
+async def examine(query: Mapping[str, str], address: str) -> dict[str, Any]:
+    """The doctor's report, also where a setting cannot be used, and so there are no services. `address`: where the app
+    was called. Raises BadRequest, NotFound for what the query asks."""
+    from shared.services.doctor import examine
+
+    report = await examine(os.environ, get_services, query, address)
+    return report.render()

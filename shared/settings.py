@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, ErrorDetail
 from shared.skills.addresses import DEFAULT_SCORING_HOSTS, ScoringHosts, is_loopback_url
 
 MIB = 1024 * 1024
@@ -172,11 +172,12 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(known)
         except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {_message(fault)}"
+            details = [
+                ErrorDetail("InvalidSetting", _message(fault), _setting(fault))
                 for fault in error.errors(include_input=False)
-            )
-            raise ConfigurationError(f"an app setting cannot be used: {faults}") from error
+            ]
+            faults = "; ".join(f"{detail.target or 'settings'}: {detail.message}" for detail in details)
+            raise ConfigurationError(f"an app setting cannot be used: {faults}", details=details) from error
 
     @field_validator("SCORING_HOSTS")
     @classmethod
@@ -244,7 +245,7 @@ class Settings(BaseModel):
         return ScoringHosts(self.SCORING_HOSTS, loopback=self.ALLOW_LOOPBACK_SCORING)
 
     @property
-    def _has_data_account(self) -> bool:
+    def has_data_account(self) -> bool:
         """The data account is not the host's."""
         return bool(
             self.BRIDGE_STORAGE
@@ -256,20 +257,25 @@ class Settings(BaseModel):
     @property
     def data_connection(self) -> str:
         """The connection string of the data account; empty where an identity is used."""
-        return self.BRIDGE_STORAGE if self._has_data_account else self.AzureWebJobsStorage
+        return self.BRIDGE_STORAGE if self.has_data_account else self.AzureWebJobsStorage
 
     @property
     def table_endpoint(self) -> str:
         """The data account's table endpoint, for use with an identity; empty where none is configured."""
-        if self._has_data_account:
+        if self.has_data_account:
             return self.BRIDGE_STORAGE__tableServiceUri or self._named(self.BRIDGE_STORAGE__accountName, "table")
         return self.AzureWebJobsStorage__tableServiceUri or self._named(self.AzureWebJobsStorage__accountName, "table")
 
     @property
     def blob_endpoint(self) -> str:
         """The data account's blob endpoint, for use with an identity; empty where none is configured."""
-        if self._has_data_account:
+        if self.has_data_account:
             return self.BRIDGE_STORAGE__blobServiceUri or self._named(self.BRIDGE_STORAGE__accountName, "blob")
+        return self.AzureWebJobsStorage__blobServiceUri or self._named(self.AzureWebJobsStorage__accountName, "blob")
+
+    @property
+    def host_blob_endpoint(self) -> str:
+        """The host account's blob endpoint, for use with an identity: the host's own leases and keys lie there."""
         return self.AzureWebJobsStorage__blobServiceUri or self._named(self.AzureWebJobsStorage__accountName, "blob")
 
     @property
@@ -279,6 +285,12 @@ class Settings(BaseModel):
 
     def _named(self, account: str, service: str) -> str:
         return f"https://{account}.{service}.{self.STORAGE_SUFFIX}" if account else ""
+
+
+def _setting(fault: Any) -> str | None:
+    """Its name; of a fault of several together, the one that the message begins with."""
+    name = ".".join(map(str, fault["loc"])) or re.split(r"\W", _message(fault), maxsplit=1)[0]
+    return name if name in Settings.model_fields else None
 
 
 def _message(fault: Any) -> str:

@@ -22,6 +22,7 @@ MACHINE_LEARNING = "https://ml.azure.com"
 PATH = "/identity/token"
 API_VERSION = "2019-08-01"
 SYSTEM_CLIENT_ID = "00000000-0000-0000-0000-0000000000c1"
+SYSTEM_OBJECT_ID = "00000000-0000-0000-0000-0000000000b1"
 SELECTORS = ("client_id", "object_id", "principal_id", "mi_res_id")
 
 
@@ -48,14 +49,15 @@ class ManagedIdentity:
         except IdentityRefused as refusal:
             error = {"statusCode": refusal.status, "message": str(refusal)}
             return JSONResponse(error, refusal.status)
-        token = self.tokens.issue(audience, self.lifetime)
+        client = request.query_params.get("client_id", SYSTEM_CLIENT_ID)
+        token = self.tokens.issue(audience, self.lifetime, principal={"appid": client, "oid": SYSTEM_OBJECT_ID})
         return JSONResponse(
             {
                 "access_token": token.value,
                 "expires_on": str(token.expires_on),
                 "resource": request.query_params["resource"],
                 "token_type": "Bearer",
-                "client_id": request.query_params.get("client_id", SYSTEM_CLIENT_ID),
+                "client_id": client,
             }
         )
 

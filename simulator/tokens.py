@@ -44,9 +44,13 @@ class TokenStore:
     clock: Callable[[], float] = time.time
     _tokens: dict[str, Token] = field(default_factory=dict)
 
-    def issue(self, audience: str, lifetime: int, tenant: str = TENANT) -> Token:
+    def issue(
+        self, audience: str, lifetime: int, tenant: str = TENANT, principal: Mapping[str, str] | None = None
+    ) -> Token:
+        """`principal`: the claims that say whose it is."""
         now, end = int(self.clock()), int(self.clock()) + lifetime
         claims: dict[str, str | int] = {"aud": audience, "iss": "simulator", "tid": tenant, "iat": now, "exp": end}
+        claims |= principal or {}
         token = Token(f"{HEADER}.{part(claims)}.{secrets.token_urlsafe(24)}", audience, now, end, tenant)
         self._tokens[token.value] = token
         self._forget_oldest()

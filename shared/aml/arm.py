@@ -56,11 +56,19 @@ class _Deployment(Answer):
     properties: _DeploymentProperties | None = None
 
     @property
+    def instances(self) -> int:
+        """0 where ARM does not tell."""
+        return (self.sku and self.sku.capacity) or 0
+
+    @property
+    def concurrent(self) -> int:
+        settings = self.properties and self.properties.request_settings
+        return (settings and settings.max_concurrent_requests_per_instance) or 1
+
+    @property
     def capacity(self) -> int:
         """Calls it holds at once; 0 where ARM does not tell."""
-        settings = self.properties and self.properties.request_settings
-        concurrent = (settings and settings.max_concurrent_requests_per_instance) or 1
-        return 2 * concurrent * ((self.sku and self.sku.capacity) or 0)
+        return 2 * self.concurrent * self.instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,17 @@ class OnlineEndpoint:
     location: str
     traffic: dict[str, int]
     """Deployment to percent."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineDeployment:
+    """A deployment of an endpoint."""
+
+    name: str
+    instances: int
+    """0 where ARM does not tell, as for Kubernetes."""
+    concurrent: int
+    """maxConcurrentRequestsPerInstance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +143,11 @@ class ResourceManager:
         )
         found = [item.capacity async for item in self._deployments(endpoint) if item.name in serving]
         return float(sum(found)) or None
+
+    async def deployments(self, endpoint: EndpointId) -> list[OnlineDeployment]:
+        """All there are."""
+        found = self._deployments(endpoint)
+        return [OnlineDeployment(item.name, item.instances, item.concurrent) async for item in found]
 
     async def _deployments(self, endpoint: EndpointId) -> AsyncIterator["_Deployment"]:
         async def ask(url: httpx.URL) -> Page[_Deployment]:

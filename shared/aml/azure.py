@@ -35,6 +35,7 @@ class _Tenant:
     component_jobs: ComponentJobs
     calls: WorkspaceCalls
     inference: DataPlane
+    history: RunHistory
 
 
 class Azure:
@@ -50,6 +51,10 @@ class Azure:
     def reader(self, tenant: str) -> WorkspaceReader:
         return self._tenant(tenant).reader
 
+    def reader_anew(self, tenant: str) -> WorkspaceReader:
+        """One that remembers nothing: what it tells is so now. The empty tenant is this app's own."""
+        return ArmWorkspaces(self._calls(tenant, self._tenants.tokens(tenant)))
+
     def access(self, connection: Connection) -> Access:
         return Access(WorkspaceId.parse(connection.workspace), self.reader(connection.tenant))
 
@@ -60,6 +65,10 @@ class Azure:
             return clients.component_jobs
         deployment = await self._deployment(clients, WorkspaceId.parse(connection.workspace), definition.pipeline)
         return BatchJobs(clients.calls, clients.inference, clients.component_jobs, deployment)
+
+    async def reach_data_plane(self, tenant: str, workspace: WorkspaceId) -> str:
+        """The host of a workspace's run history, which has answered. Raises BridgeError."""
+        return await self._tenant(tenant).history.reach(workspace)
 
     async def _deployment(self, clients: _Tenant, workspace: WorkspaceId, endpoint: str) -> BatchDeployment:
         now, place = asyncio.get_running_loop().time(), (workspace.path.lower(), endpoint)
@@ -87,7 +96,7 @@ class Azure:
         calls = self._calls(tenant, tokens, most_seconds=_SUBMISSION_SECONDS)
         history = RunHistory(calls, reader, self._plane(tokens, DOMAINS[cloud.machine_learning]))
         jobs = ComponentJobs(calls, history, token_audience=cloud.machine_learning)
-        return _Tenant(reader, jobs, calls, self._plane(tokens, cloud.inference_domain))
+        return _Tenant(reader, jobs, calls, self._plane(tokens, cloud.inference_domain), history)
 
     def _calls(self, tenant: str, tokens: TokenSource, most_seconds: float | None = None) -> WorkspaceCalls:
         settings = self._settings

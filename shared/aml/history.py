@@ -6,8 +6,10 @@ Source: the run history client of azureml-core: the workspace's discoveryUrl, th
 import logging
 from collections.abc import Sequence
 
+import httpx
+
 from shared.aml.exchange import Answer, DataPlane, ExchangeFailed, read_as
-from shared.aml.workspace_calls import Asked, WorkspaceCalls, clean
+from shared.aml.workspace_calls import Asked, WorkspaceCalls, clean, unusable
 from shared.errors import BridgeError
 from shared.workflows.workspaces import JobFailure, WorkspaceId, WorkspaceReader
 
@@ -69,6 +71,17 @@ class RunHistory:
             self._hosts.pop(workspace.path, None)
             logger.warning("job_failure_unknown job=%s cause=%s", job, error)
             return None
+
+    async def reach(self, workspace: WorkspaceId) -> str:
+        """The service's host, once it has answered anything at all. Raises WorkspaceUnavailable, BridgeError."""
+        asked = Asked(workspace, "the run history", "experiments/runs/read", _SERVICE)
+        self._hosts.pop(workspace.path, None)
+        try:
+            address = await self._host(workspace)
+            await self._plane.read_openly(address)
+        except ExchangeFailed as failed:
+            raise unusable(asked, failed) from failed.__cause__
+        return str(httpx.URL(address).host)
 
     async def _read(self, workspace: WorkspaceId, job: str) -> JobFailure | None:
         asked = Asked(workspace, f"the job {job}", "experiments/runs/read", _SERVICE)

@@ -107,6 +107,17 @@ class ScoringEndpoint:
             self._log_turn(was_closed)
         return Answer(value, loop.time() - started)
 
+    async def probe(self) -> int:
+        """The status that it answers to a call without a payload, with the credential of a real one. Raises AttemptFailed.
+
+        OPTIONS, which by HTTP changes nothing: the inference server runs the model for a GET of `/score` too."""
+        target = await self._targets.current()
+        request = httpx.Request("OPTIONS", target.uri, headers=self._headers(target))
+        try:
+            return (await send(self._transport, request, most_bytes=self._most_bytes)).status
+        except CallFailed as failed:
+            raise AttemptFailed(Failure(failed.kind, facts=failed.facts)) from failed
+
     def _log_turn(self, was_closed: bool) -> None:
         """The limiter closed, or opened again."""
         is_closed = self._limiter.window.is_closed

@@ -6,6 +6,7 @@ A managed identity gets tokens of its own tenant alone. Which one that is, a set
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from typing import Any
 
 from shared.aml.auth import Credential, SdkCredential, Tokens, TokenSource
 from shared.errors import WorkspaceForbidden
@@ -31,6 +32,7 @@ class Tenants:
         self._abroad: dict[str, Tokens] = {}
 
     def tokens(self, tenant: str) -> TokenSource:
+        """The empty tenant is this app's own, whichever that is."""
         return TenantTokens(self, tenant.lower())
 
     def identity(self, tenant: str) -> str:
@@ -38,6 +40,11 @@ class Tenants:
         if self._is_known_abroad(tenant):
             return self._settings.CONNECTION_CLIENT_ID
         return self._settings.AZURE_CLIENT_ID or "<principal id of this app's identity>"
+
+    def registration(self, tenant: str) -> str:
+        """The client id of the app registration that opens another tenant; empty for this app's own. Right once a call
+        was made there."""
+        return self._settings.CONNECTION_CLIENT_ID if self._is_known_abroad(tenant) else ""
 
     def storage(self, tenant: str) -> SdkCredential | None:
         """For datastores of another tenant; None for this app's own. Right once a call was made there."""
@@ -57,7 +64,7 @@ class Tenants:
         return tenant_of(await self._own.get(self._settings.cloud.management)) or ""
 
     def _is_known_abroad(self, tenant: str) -> bool:
-        return bool(self._own_tenant) and tenant.lower() != self._own_tenant
+        return bool(self._own_tenant and tenant) and tenant.lower() != self._own_tenant
 
     def _tokens_abroad(self, tenant: str) -> Tokens:
         if not self._settings.CONNECTION_CLIENT_ID:
@@ -90,12 +97,17 @@ class TenantTokens:
         self._tenants.forget(self._tenant, audience, token)
 
 
-def tenant_of(token: str) -> str | None:
-    """The claim `tid`, read without checking the token: it is our own, and nothing is allowed by it. None for no JWT."""
+def claims_of(token: str) -> dict[str, Any]:
+    """Read without checking the token: it is our own, and nothing is allowed by it. Empty for no JWT."""
     part = token.partition(".")[2].partition(".")[0]
     try:
         claims = parse_json(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except ValueError:
-        return None
-    tenant = claims.get("tid") if isinstance(claims, dict) else None
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def tenant_of(token: str) -> str | None:
+    """The claim `tid`. None for no JWT."""
+    tenant = claims_of(token).get("tid")
     return tenant.lower() if isinstance(tenant, str) and _GUID.fullmatch(tenant.lower()) else None

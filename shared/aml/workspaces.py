@@ -32,6 +32,7 @@ class _WorkspaceProperties(Answer):
     tenant_id: str | None = None
     v1_legacy_mode: bool | None = None
     discovery_url: str | None = None
+    public_network_access: str | None = None
 
 
 class _Workspace(Answer):
@@ -145,6 +146,7 @@ class ArmWorkspaces:
             tenant=properties.tenant_id or "",
             is_v1_legacy=bool(properties.v1_legacy_mode),
             discovery_url=properties.discovery_url or "",
+            is_private=(properties.public_network_access or "").lower() == "disabled",
         )
 
     async def permissions(self, workspace: WorkspaceId) -> Sequence[Permission]:

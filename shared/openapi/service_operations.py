@@ -1,7 +1,7 @@
 """The routes of the app itself."""
 
-from shared.openapi.operations import Answer, Operation, lists, reads
-from shared.openapi.shapes import Health, PoisonMessage, PoisonMessages
+from shared.openapi.operations import Answer, Operation, lists, option, reads
+from shared.openapi.shapes import DoctorReport, Health, PoisonMessage, PoisonMessages
 from shared.openapi.values import ServiceDocument, Text
 
 SERVICE_OPERATIONS = (
@@ -13,6 +13,23 @@ SERVICE_OPERATIONS = (
         reads(Health, "It is."),
         errors=(503,),
         is_open=True,
+    ),
+    Operation(
+        "doctor",
+        "GET",
+        "/api/doctor",
+        "Does everything stand that the app needs?",
+        reads(DoctorReport, "What each check found. Also where some failed: the doctor itself worked."),
+        description="Takes up to 180 s. It writes a mark into each storage account, and removes it again.",
+        parameters=(
+            option(
+                "only", "Groups of checks, with commas: settings, identity, storage, queues, timers, connections, …"
+            ),
+            option("connection", "This connection alone."),
+            option("workflow", "This workflow alone."),
+            option("skill", "This skill alone."),
+        ),
+        errors=(400, 404),
     ),
     Operation("home", "GET", "/", "To the API's page", {302: Answer("To `/api/docs`.")}, is_open=True),
     Operation(

@@ -2,6 +2,8 @@
 an answer stays where it is, and a test holds both against each other.
 """
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
@@ -47,6 +49,28 @@ class Health(Shape):
     instance_id: str
     functions: list[str]
     """Those registered."""
+
+
+class DoctorCheck(Shape):
+    """What one check found."""
+
+    name: str
+    """Its group and what it looks at, as in `connections.right`; docs/doctor.md lists them."""
+    subject: str
+    """A setting, a queue, or the name of a connection, workflow or skill, with what of it after a colon."""
+    status: Literal["ok", "warning", "failed", "skipped"]
+    """`skipped`: what it needs failed, or it does not apply."""
+    message: str
+    cure: str | None = None
+    command: str | None = None
+    """For a shell: what mends it, or shows what to mend."""
+
+
+class DoctorReport(Shape):
+    status: Literal["ok", "warning", "failed"]
+    """The worst there is."""
+    checks: list[DoctorCheck]
+    duration_ms: int
 
 
 class PoisonMessage(Shape):

@@ -59,6 +59,7 @@ ROLES: Mapping[str, Role] = {
             "get_reader_key",
             "list_poison",
             "api_document",
+            "doctor",
         ),
         Role.OPERATOR: (
             "refresh_workflow",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.storage.blobs import BlobOutput, BlobServiceClient
     from shared.storage.datastores import DatastoreFiles
     from shared.storage.plane import RowPlane
-    from shared.storage.queues import Queues
+    from shared.storage.queues import Queues, QueueServiceClient
     from shared.storage.tables import TableServiceClient
     from shared.workflows.workspaces import Datastore
 
@@ -117,16 +117,20 @@ class Clients:
 
     @cached_property
     def queues(self) -> "Queues":
+        from shared.storage.queues import Queues
+
+        return Queues(self._queue_service)
+
+    @cached_property
+    def _queue_service(self) -> "QueueServiceClient":
         from shared.aml.auth import azure_credential
-        from shared.storage.queues import Queues, connect
+        from shared.storage.queues import connect
 
         settings = self.settings
-        return Queues(
-            connect(
-                settings.AzureWebJobsStorage,
-                settings.queue_endpoint,
-                lambda: azure_credential(settings.AZURE_CLIENT_ID),
-            )
+        return connect(
+            settings.AzureWebJobsStorage,
+            settings.queue_endpoint,
+            lambda: azure_credential(settings.AZURE_CLIENT_ID),
         )
 
     def datastore_output(self, tenant: str, datastore: "Datastore") -> "BlobOutput":

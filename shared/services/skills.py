@@ -14,6 +14,7 @@ from shared.skills.results import ResultCache
 from shared.skills.stats import SkillStats
 
 if TYPE_CHECKING:
+    from shared.aml.arm import ResourceManager
     from shared.aml.capacity import Processes
     from shared.aml.endpoints import Endpoints, SkillKey
     from shared.aml.scoring import ScoringEndpoint
@@ -122,24 +123,28 @@ class SkillServices(Clients):
         return ResultCache(asyncio.get_running_loop().time)
 
     @cached_property
-    def _endpoints(self) -> "Endpoints":
+    def _resource_manager(self) -> "ResourceManager":
         from shared.aml.arm import ResourceManager
-        from shared.aml.endpoints import Endpoints
 
         settings = self.settings
-        arm = ResourceManager(
+        return ResourceManager(
             self._http,
             self._tokens,
             address=settings.resource_manager,
             audience=settings.cloud.management,
             api_version=settings.AML_API_VERSION,
         )
+
+    @cached_property
+    def _endpoints(self) -> "Endpoints":
+        from shared.aml.endpoints import Endpoints
+
         return Endpoints(
             self._http,
             self._tokens,
-            arm,
+            self._resource_manager,
             lambda: self._processes,
-            settings,
+            self.settings,
             process_id=self.process_id,
             now=self.now,
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shared.aml.azure import Azure
     from shared.entities.erasure import ErasableCopies
     from shared.storage.blobs import BlobOutput
+    from shared.storage.heartbeats import TableHeartbeats
     from shared.storage.parts import TableParts
     from shared.storage.runs import TableRuns
     from shared.storage.slots import TableSlots
@@ -114,6 +115,13 @@ class WorkflowServices(DataServices):
 
         store = self.run_store
         return Scheduler(self._slots, self._workflow_store.list, self.refreshes.begin, store.run_of, self.now)
+
+    @cached_property
+    def heartbeats(self) -> "TableHeartbeats":
+        """When each timer last ended well."""
+        from shared.storage.heartbeats import TableHeartbeats
+
+        return TableHeartbeats(self._tables)
 
     @cached_property
     def sweep(self) -> "Sweep":

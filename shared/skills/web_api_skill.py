@@ -11,7 +11,8 @@ from shared.skills.definition import LONGEST_DEADLINE, SkillDefinition, SkillInp
 ODATA_TYPE = "#Microsoft.Skills.Custom.WebApiSkill"
 KEY_PLACEHOLDER = "<the function key of call_skill>"
 _LONGEST_TIMEOUT = 230.0
-_DEFAULT_BATCH = 1000
+DEFAULT_BATCH = 1000
+"""Records that an indexer sends at once where a skillset does not say."""
 _UNMEASURED_SECONDS = 1.0
 _HEADROOM = 2.0
 """A batch is sized to need half of its time."""
@@ -69,7 +70,7 @@ def _batch_size(definition: SkillDefinition, waits: float, measured: Measured, m
     """Records that the gateway scores in half of the time it has, at its own parallelism."""
     seconds = measured.seconds or min(_UNMEASURED_SECONDS, definition.timeout)
     calls = usable_seconds(waits) * _calls_at_once(definition, measured) / seconds / _HEADROOM
-    return max(1, int(min(calls * definition.gateway.max_records_per_call, most_records, _DEFAULT_BATCH)))
+    return max(1, int(min(calls * definition.gateway.max_records_per_call, most_records, DEFAULT_BATCH)))
 
 
 def _calls_at_once(definition: SkillDefinition, measured: Measured) -> float:

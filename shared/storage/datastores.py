@@ -63,11 +63,12 @@ class DatastoreFiles:
 
 def _by_account(connections: Sequence[str]) -> Mapping[str, str]:
     """Connection strings by the account they name; one without AccountName is for nobody."""
-    named = ((_account_name(connection), connection) for connection in reversed(connections))
+    named = ((account_name(connection), connection) for connection in reversed(connections))
     return {account: connection for account, connection in named if account}
 
 
-def _account_name(connection: str) -> str:
+def account_name(connection: str) -> str:
+    """That a connection string names; empty where it names none."""
     members = (member.strip().partition("=") for member in connection.split(";"))
     values = {name.lower(): value for name, _, value in members}
     if values.get("usedevelopmentstorage", "").lower() == "true":

@@ -28,3 +28,8 @@ class TableProcesses:
             elif age > _GONE:
                 await self._table.delete(_PARTITION, row["RowKey"], row.etag)
         return len(alive)
+
+    async def alive(self, now: datetime) -> int:
+        """How many have beaten in the last 45 s."""
+        found = [row async for row in self._table.query(_PARTITION)]
+        return sum(now - datetime.fromisoformat(str(row["BeatAt"])) < _ALIVE for row in found)

@@ -16,7 +16,7 @@ from azure.storage.queue.aio import QueueServiceClient
 from shared.errors import StorageUnavailable
 from shared.storage.accounts import open_account
 
-__all__ = ["QueueServiceClient", "Queues", "connect"]
+__all__ = ["QueueServiceClient", "Queues", "connect", "unavailable"]
 
 _PATIENCE: dict[str, Any] = {
     "connection_timeout": 1.5,
@@ -55,7 +55,7 @@ class Queues:
                 await self._create(queue)
                 await client.send_message(text, visibility_timeout=visible_in)
         except AzureError as error:
-            raise _unavailable(queue, error) from error
+            raise unavailable(queue, error) from error
 
     async def _create(self, queue: str) -> None:
         try:
@@ -64,7 +64,7 @@ class Queues:
             return
 
 
-def _unavailable(queue: str, error: AzureError) -> StorageUnavailable:
+def unavailable(queue: str, error: AzureError) -> StorageUnavailable:
     """What went wrong, without the SDK's text: that can hold an address with a signature."""
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if isinstance(error, ClientAuthenticationError) or status in (401, 403):

@@ -15,7 +15,9 @@ logger = logging.getLogger("bridge.timers")
 @blueprint.timer_trigger(arg_name="timer", schedule="0 * * * * *")
 async def schedule_tick(timer: func.TimerRequest) -> None:
     """Each minute: the workflows that are due."""
-    await get_services().scheduler.tick()
+    services = get_services()
+    await services.scheduler.tick()
+    await services.heartbeats.beat("schedule_tick", services.now())
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="*/30 * * * * *")
@@ -29,4 +31,6 @@ async def watch_runs(timer: func.TimerRequest) -> None:
 @blueprint.timer_trigger(arg_name="timer", schedule="0 17 3 * * *")
 async def sweep(timer: func.TimerRequest) -> None:
     """Daily."""
-    log_event(logger, "swept", **await get_services().sweep.sweep())
+    services = get_services()
+    log_event(logger, "swept", **await services.sweep.sweep())
+    await services.heartbeats.beat("sweep", services.now())

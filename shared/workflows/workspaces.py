@@ -61,6 +61,8 @@ class Workspace:
     tenant: str
     is_v1_legacy: bool
     discovery_url: str
+    is_private: bool = False
+    """It takes calls over private endpoints alone."""
 
 
 @dataclass(frozen=True, slots=True)

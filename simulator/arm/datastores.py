@@ -60,7 +60,7 @@ class Datastores:
 
     async def list_datastores(self, request: Request) -> Response:
         workspace = self.workspaces.permitted(request, "datastores/read")
-        held = [each for each in workspace.datastores.values() if is_wanted(each, request.query_params)]
+        held = [each for each in present(workspace).values() if is_wanted(each, request.query_params)]
         return self.pages.answer(request, [datastore_json(workspace, each, self.account) for each in held])
 
     async def get_datastore(self, request: Request) -> Response:
@@ -73,9 +73,13 @@ class Datastores:
         return JSONResponse({"secretsType": "AccountKey", "key": self.account.key})
 
 
+def present(workspace: Workspace) -> dict[str, Datastore]:
+    return {name: each for name, each in workspace.datastores.items() if name not in workspace.hidden_datastores}
+
+
 def find(workspace: Workspace, request: Request) -> Datastore:
     name = request.path_params["datastore"]
-    datastore = workspace.datastores.get(name.lower())
+    datastore = present(workspace).get(name.lower())
     if datastore is None:
         raise not_found(DATASTORE_TYPE, f"{workspace.name}/{name}", workspace.resource_group)
     return datastore

@@ -121,6 +121,10 @@ class Workspace:
     tenant: str = TENANT
     location: str = LOCATION
     is_v1_legacy: bool = False
+    is_private: bool = False
+    """No public network access; here it is reached all the same."""
+    hidden_datastores: frozenset[str] = frozenset()
+    """In lower case: deleted, until the control brings them back."""
     permissions: Sequence[Permission] = ()
     online_endpoints: dict[str, OnlineEndpoint] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)

@@ -24,9 +24,7 @@ from simulator.arm.resources import (
     WORKSPACE_TYPE,
     tracked_resource,
 )
-from simulator.identity import SYSTEM_CLIENT_ID
-
-SYSTEM_OBJECT_ID = "00000000-0000-0000-0000-0000000000b1"
+from simulator.identity import SYSTEM_CLIENT_ID, SYSTEM_OBJECT_ID
 
 
 @dataclass
@@ -143,7 +141,7 @@ def workspace_json(workspace: Workspace, request: Request) -> dict[str, Any]:
         "keyVault": f"{group}/providers/Microsoft.KeyVault/vaults/local",
         "applicationInsights": None,
         "containerRegistry": None,
-        "publicNetworkAccess": "Enabled",
+        "publicNetworkAccess": "Disabled" if workspace.is_private else "Enabled",
         "v1LegacyMode": workspace.is_v1_legacy,
         "tenantId": workspace.tenant,
         "provisioningState": "Succeeded",

@@ -6,7 +6,8 @@ PATCH  /control/jobs                 {"progression": {"manual", "queued": second
 POST   /control/jobs/plans           a plan for the next jobs (jobs/plans.py)
 POST   /control/jobs/{job}/advance   on to the next status: from a manual one, or out of the endless queue
 DELETE /control/jobs                 kill and forget all
-PATCH  /control/workspaces/{name}    {"permissions": [{"actions", "notActions"}], "v1LegacyMode"}
+PATCH  /control/workspaces/{name}    {"permissions": [{"actions", "notActions"}], "v1LegacyMode", "private",
+                                    "deletedDatastores": [names]}
 """
 
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class PermissionSetting(Control):
 class WorkspaceSetting(Control):
     permissions: list[PermissionSetting] | None = None
     v1_legacy_mode: bool | None = None
+    private: bool | None = None
+    deleted_datastores: list[str] | None = None
 
 
 @dataclass
@@ -103,6 +106,10 @@ class JobControls:
             workspace.permissions = [Permission(each.actions, each.not_actions) for each in new.permissions]
         if new.v1_legacy_mode is not None:
             workspace.is_v1_legacy = new.v1_legacy_mode
+        if new.private is not None:
+            workspace.is_private = new.private
+        if new.deleted_datastores is not None:
+            workspace.hidden_datastores = frozenset(name.lower() for name in new.deleted_datastores)
         return Response(status_code=204)
 
     def _workspace(self, name: str) -> Workspace:

@@ -34,10 +34,10 @@ MAY_IMPORT = {
     # A run imports its output into an entity; entities know nothing of runs.
     "shared.workflows": ("shared.workflows", "shared.entities", *PLAIN),
     "shared.entities": ("shared.entities", *PLAIN),
+    # What an operator does across the rooms, with the settings as one more subject.
+    "shared.operations": ("shared.operations", "shared.skills", "shared.workflows", "shared.entities", *COMMON),
     # Describes what the rooms take and the triggers answer.
     "shared.openapi": ("shared.openapi", *ROOMS, *PLAIN),
-    # What an operator does, across the rooms.
-    "shared.operations": ("shared.operations", "shared.skills", "shared.workflows", "shared.entities", *PLAIN),
     "shared.settings": ("shared.errors", "shared.skills.addresses"),
     "shared.wire": ("shared.errors",),
     "shared.logs": (),

@@ -183,6 +183,7 @@ class _Talk:
         listed = self._ask("list_poison", "GET", "poison")
         yield listed
         yield self._ask("redrive_poison", "POST", f"poison/{listed.reply.json['value'][0]['id']}/redrive")
+        yield self._ask("doctor", "GET", "doctor?connection=contoso")
         yield self._ask("health", "GET", "health")
         yield self._ask("home", "GET", "/")
         yield self._ask("api_page", "GET", "docs")

@@ -16,6 +16,7 @@ _MEMBERS: dict[str, Any] = {
     "instanceId": "5f1d3c2b",
     "latencyMs": {"p50": 21.4, "p90": 38.0, "p95": 41.7, "p99": 60.2},
     "partsDone": 1,
+    "durationMs": 412,
 }
 
 

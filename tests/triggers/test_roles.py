@@ -47,7 +47,7 @@ def laptop(azurite: str, simulated: str) -> Iterator[Host]:
 def call(host: Host, function: str, headers: dict[str, str]) -> Reply:
     [method] = FUNCTIONS[function]
     body = b"{}" if method in ("PUT", "PATCH", "POST") else None
-    return host.call(method, f"/{ROUTES[function]}", body, {**JSON, **headers})
+    return host.call(method, f"/{ROUTES[function].removeprefix('/')}", body, {**JSON, **headers})
 
 
 @pytest.mark.parametrize("roles", ROLE_SETS.values(), ids=ROLE_SETS)
