@@ -101,4 +101,4 @@ def _numbers(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
         return text
     is_other = pc.fill_null(pc.invert(is_alike), False).combine_chunks()
     others = [number(value) for value in column.filter(is_other).to_pylist()]
-    return pc.replace_with_mask(text.combine_chunks(), is_other, pa.array(others, pa.string()))
+    return pa.chunked_array([pc.replace_with_mask(text.combine_chunks(), is_other, pa.array(others, pa.string()))])

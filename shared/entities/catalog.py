@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.conditions import Conditions
 from shared.entities.files import CONTAINER, entity_prefix, rows_prefix
 from shared.entities.manifests import tell_current
 from shared.entities.retention import SnapshotStores, drop_snapshot
@@ -84,10 +85,19 @@ async def read_entity(store: EntityStore, name: str) -> KeptEntity:
     return await _with_snapshots(store, await find_entity(store, name))
 
 
-async def roll_back(stores: SnapshotStores, name: str, now: datetime) -> KeptEntity:
-    """Readers see the snapshot before the current one; later runs are held. Raises NotFound, Conflict,
-    StorageUnavailable."""
-    entity = await roll_back_entity(stores.entities, name, now)
+async def roll_back(
+    stores: SnapshotStores,
+    name: str,
+    now: datetime,
+    *,
+    operation_id: str | None = None,
+    conditions: Conditions | None = None,
+) -> KeptEntity:
+    """Readers see the snapshot before the current one; later runs are held. With an `operation_id` it may be repeated.
+
+    Raises NotFound, Conflict, PreconditionFailed, StorageUnavailable.
+    """
+    entity = await roll_back_entity(stores.entities, name, now, operation_id=operation_id, conditions=conditions)
     await tell_current(entity.name, stores.entities, stores.large)
     return await _with_snapshots(stores.entities, entity)
 
@@ -98,7 +108,13 @@ async def release(store: EntityStore, name: str) -> KeptEntity:
 
 
 async def _with_snapshots(store: EntityStore, entity: Entity) -> KeptEntity:
-    return KeptEntity(entity, _newest_first(await store.list_snapshots(entity.name)))
+    return KeptEntity(entity, await _kept(store, entity))
+
+
+async def _kept(store: EntityStore, entity: Entity) -> list[Snapshot]:
+    """Without those of which a part is gone."""
+    listed = await store.list_snapshots(entity.name)
+    return _newest_first([snapshot for snapshot in listed if snapshot.table not in entity.dropped])
 
 
 def _newest_first(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
@@ -172,7 +188,7 @@ async def _chosen(entity: Entity, store: EntityStore, run: str | None, table: st
                 target="entity",
             )
         return entity.current
-    kept = _newest_first(await store.list_snapshots(entity.name))
+    kept = await _kept(store, entity)
     found = next((snapshot for snapshot in kept if snapshot.table == table or snapshot.run == run), None)
     if found is None:
         asked, member = (

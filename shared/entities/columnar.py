@@ -8,13 +8,13 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.entities.arrow_values import Rows, csv_header, csv_lines, rows_of
 from shared.entities.files import SnapshotFiles
 from shared.entities.manifests import Manifest, read_manifest
-from shared.entities.ordering import POSITION, Best, Order
+from shared.entities.ordering import POSITION, Best, Mark, Order, behind, mark_of
 from shared.entities.scanning import Span, scan, spans_of
 from shared.entities.schema import CUSTOMER_ID
 
@@ -27,6 +27,10 @@ type Mask = "Callable[[pa.Table], pa.Array | pa.ChunkedArray | pc.Expression]"
 
 _SLICE = 50_000
 """Rows that become CSV at once where they are held anyway."""
+_HELD = 100_000
+"""Rows of an order that are held at once; whatever is deeper is reached in strides, each a pass over the files."""
+_GROUPS_HELD = 4
+"""As many fewer are held where rows are large: row groups are of a limited size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,8 @@ class Query:
     """Empty: as in the run's output."""
     skip: int = 0
     top: int | None = None
-    start: int = 0
-    """Position to begin at, as `Found.next` told it; not with an order."""
+    start: int | Mark = 0
+    """Where to begin, as `Found.next` told it; with an order a number is one of rows to pass over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,21 @@ class Found:
     """Rows, by property."""
 
     rows: Rows
-    next: int | None
-    """Where the next page begins (the query with this as `start` and no `skip`); None after the last row, and where
-    there is an order: then the next page has a larger `skip`."""
+    next: int | Mark | None
+    """Where the next page begins (the query with this as `start` and no `skip`); None after the last row."""
 
 
 class Columnar:
     """One snapshot. Every method raises Gone where it has been dropped, and StorageUnavailable."""
 
-    def __init__(self, manifest: Manifest, files: SnapshotFiles) -> None:
+    def __init__(self, manifest: Manifest, files: SnapshotFiles, *, held: int = _HELD) -> None:
+        """`held`: rows of an order in memory, at most."""
         self.manifest = manifest
-        self._files = files
+        self.files = files
         self._spans = spans_of(manifest)
         self._firsts = [span.first for span in self._spans]
+        of_groups = _GROUPS_HELD * manifest.rows // max(1, len(self._spans))
+        self._stride = min(held, max(held // 100, of_groups))
 
     async def count(self, mask: "Mask | None" = None, needs: Collection[str] = ()) -> int:
         if mask is None:
@@ -74,8 +80,8 @@ class Columnar:
     async def select(self, query: Query) -> Found:
         """Holds the rows that it gives. With an order but no top, all of the snapshot's rows are sorted in memory."""
         if query.order:
-            table = await self._first(query)
-            return Found([] if table is None else await asyncio.to_thread(rows_of, table), None)
+            table, following = await self._first(query)
+            return Found([] if table is None else await asyncio.to_thread(rows_of, table), following)
         rows: Rows = []
         after = self.manifest.rows
         async with aclosing(self._tables(query)) as tables:
@@ -86,13 +92,13 @@ class Columnar:
         return Found(rows, after if after < self.manifest.rows else None)
 
     async def csv(self, query: Query) -> AsyncGenerator[bytes]:
-        """A header, and the rows, a row group at a time; with an order as `select`."""
+        """A header, and the rows: a row group at a time, in an order a stride."""
         yield csv_header(query.columns)
         if query.order:
-            first = await self._first(query)
-            if first is not None:
-                for start in range(0, len(first), _SLICE):
-                    yield await asyncio.to_thread(csv_lines, first.slice(start, _SLICE))
+            async with aclosing(self._strides(query)) as strides:
+                async for stride in strides:
+                    for start in range(0, len(stride), _SLICE):
+                        yield await asyncio.to_thread(csv_lines, stride.slice(start, _SLICE))
             return
         async with aclosing(self._tables(query)) as tables:
             async for table in tables:
@@ -106,7 +112,7 @@ class Columnar:
 
     async def _tables(self, query: Query) -> "AsyncGenerator[pa.Table]":
         """The rows of a query without an order, with their positions; none of them is empty."""
-        start, skip, left = query.start, query.skip, query.top
+        start, skip, left = _number(query.start), query.skip, query.top
         if query.mask is None:
             start, skip = start + skip, 0
         spans = self._spans[max(0, bisect_right(self._firsts, start) - 1) :]
@@ -115,26 +121,51 @@ class Columnar:
             async for found in _limited(tables, skip, left):
                 yield found
 
-    async def _first(self, query: Query) -> "pa.Table | None":
-        """The rows of a query with an order. Of few rows the other columns are fetched once it is known which rows these
-        are: most row groups have none of them."""
-        seen = {*query.needs, *(name for name, _ in query.order)}
-        most = None if query.top is None else query.skip + query.top
-        if most == 0:
-            return None
-        if most is None or most > len(self._spans):
-            seen.update(query.columns)
-        kept = await self._best(Best(query.order, most), seen, query)
-        if kept is None or len(kept) <= query.skip:
-            return None
-        kept = kept.slice(query.skip)
-        if seen.issuperset(query.columns):
-            return kept.select(query.columns)
-        return await self._gathered(kept[POSITION].combine_chunks(), query.columns)
+    async def _strides(self, query: Query) -> "AsyncGenerator[pa.Table]":
+        """The rows of a query with an order, never many at a time."""
+        left, here = query.top, query
+        while left is None or left > 0:
+            size = self._stride if left is None else min(left, self._stride)
+            table, following = await self._first(replace(here, top=size))
+            if table is not None:
+                yield table
+            if table is None or following is None:
+                return
+            here = replace(here, start=following, skip=0)
+            left = None if left is None else left - len(table)
 
-    async def _best(self, best: Best, seen: Collection[str], query: Query) -> "pa.Table | None":
-        picked = _picker(sorted(seen), query.mask, 0)
-        near = self._scan(self._spans, seen, lambda table, span: best.reduced(picked(table, span)))
+    async def _first(self, query: Query) -> "tuple[pa.Table | None, Mark | None]":
+        """The rows of a query with an order, and where the next go on, if there are more. Of few rows the other columns
+        are fetched once it is known which rows these are: most row groups have none of them."""
+        if query.top == 0:
+            return None, None
+        skip, mark = query.skip + _number(query.start), query.start if isinstance(query.start, Mark) else None
+        ordered = {name for name, _ in query.order}
+        while skip > self._stride:
+            stride = await self._best(Best(query.order, self._stride), ordered, query, mark)
+            if stride is None or len(stride) < self._stride:
+                return None, None
+            skip, mark = skip - self._stride, self._last(stride, query.order, mark)
+        most = None if query.top is None else skip + query.top + 1
+        seen = ordered if most is not None and most <= len(self._spans) else ordered.union(query.columns)
+        kept = await self._best(Best(query.order, most), seen, query, mark)
+        if kept is None or len(kept) <= skip:
+            return None, None
+        end = len(kept) if query.top is None else min(len(kept), skip + query.top)
+        following = self._last(kept.slice(0, end), query.order, mark) if end < len(kept) else None
+        kept = kept.slice(skip, end - skip)
+        if seen.issuperset(query.columns):
+            return kept.select(query.columns), following
+        return await self._gathered(kept[POSITION].combine_chunks(), query.columns), following
+
+    def _last(self, table: "pa.Table", order: Order, before: Mark | None) -> Mark:
+        return mark_of(table, order, len(table) + (before.passed if before else 0))
+
+    async def _best(self, best: Best, seen: Collection[str], query: Query, mark: Mark | None) -> "pa.Table | None":
+        """The first rows behind `mark`."""
+        columns = {*seen, *query.needs}
+        picked = _picker(sorted(columns), query.mask, 0, None if mark is None else behind(query.order, mark))
+        near = self._scan(self._spans, columns, lambda table, span: best.reduced(picked(table, span)))
         async with aclosing(near) as tables:
             async for table in tables:
                 await asyncio.to_thread(best.add, table)
@@ -164,7 +195,7 @@ class Columnar:
     def _scan[T](
         self, spans: Sequence[Span], columns: Collection[str], work: "Callable[[pa.Table, Span], T]"
     ) -> AsyncGenerator[T]:
-        return scan(self._files, spans, columns, work)
+        return scan(self.files, spans, columns, work)
 
 
 async def open_columnar(table: str, files: SnapshotFiles) -> Columnar:
@@ -172,8 +203,17 @@ async def open_columnar(table: str, files: SnapshotFiles) -> Columnar:
     return Columnar(await read_manifest(table, files), files)
 
 
-def _picker(columns: Sequence[str], mask: "Mask | None", start: int) -> "Callable[[pa.Table, Span], pa.Table]":
-    """Of a row group: the rows from position `start` on that pass the mask, with their positions."""
+def _number(start: int | Mark) -> int:
+    return 0 if isinstance(start, Mark) else start
+
+
+def _picker(
+    columns: Sequence[str],
+    mask: "Mask | None",
+    start: int,
+    after: "Callable[[pa.Table], pa.ChunkedArray] | None" = None,
+) -> "Callable[[pa.Table, Span], pa.Table]":
+    """Of a row group: the rows from position `start` on that pass the mask, and `after`, with their positions."""
 
     def pick(table: "pa.Table", span: Span) -> "pa.Table":
         import pyarrow as pa
@@ -182,6 +222,8 @@ def _picker(columns: Sequence[str], mask: "Mask | None", start: int) -> "Callabl
         table = table.append_column(POSITION, rows).slice(max(0, start - span.first))
         if mask is not None:
             table = table.filter(mask(table))
+        if after is not None:
+            table = table.filter(after(table))
         return table.select([*columns, POSITION])
 
     return pick

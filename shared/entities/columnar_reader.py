@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.entities.odata.filters import Filter
+from shared.entities.ordering import Mark
 from shared.entities.snapshots import Snapshot
 from shared.entities.values import Value
 
@@ -22,7 +23,7 @@ class Plan:
     always the same, else by RowKey."""
     size: int
     """At most so many rows; 0 where only the count is asked for."""
-    start: int = 0
+    start: int | Mark = 0
     """Where the page begins: 0, or the `next` of the page before."""
     skip: int = 0
     """Rows to pass over from there; 0 where `start` is not."""
@@ -36,8 +37,8 @@ class Found:
 
     rows: Sequence[Mapping[str, Value | None]]
     """By property: those selected, large values whole; a null may be absent."""
-    next: int | None
-    """Where the next page starts, more than 0; None after the last."""
+    next: int | Mark | None
+    """Where the next page starts, more than 0; None after the last. In an order also the number of rows passed will do."""
     count: int | None = None
     """Of all rows that match, where the plan asks for it."""
 

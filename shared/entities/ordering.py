@@ -4,8 +4,11 @@ Ascending come no value, NaN, then the others from the lowest; descending the re
 of the run's output, file and line, in both directions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from shared.entities.values import Value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,6 +18,54 @@ type Order = Sequence[tuple[str, bool]]
 
 POSITION = " position"
 """A column that says where in the snapshot a row lies; no property has such a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A row's place in an order, behind which a next page begins."""
+
+    values: tuple[Value | None, ...]
+    """Of the order's properties."""
+    position: int
+    """Of the row in the snapshot: what is equal comes by it."""
+    passed: int
+    """Rows up to this one, itself included."""
+
+
+def mark_of(table: "pa.Table", order: Order, passed: int) -> Mark:
+    """Of the last row of a table."""
+    values = tuple(table[name][-1].as_py() for name, _ in order)
+    return Mark(values, table[POSITION][-1].as_py(), passed)
+
+
+def behind(order: Order, mark: Mark) -> "Callable[[pa.Table], pa.ChunkedArray]":
+    """For each row of a table with the order's properties and positions, whether it comes after `mark`."""
+
+    def comes_after(table: "pa.Table") -> "pa.ChunkedArray":
+        import pyarrow.compute as pc
+
+        found = pc.greater(table[POSITION], mark.position)
+        for (name, is_descending), value in reversed(list(zip(order, mark.values, strict=True))):
+            later, equal = _compared(table[name], value, is_descending)
+            found = pc.or_(later, pc.and_(equal, found))
+        return found
+
+    return comes_after
+
+
+def _compared(column: "pa.ChunkedArray", value: Value | None, is_descending: bool) -> tuple[Any, Any]:
+    """Which values come after that one, and which are equal to it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    after: Any = pc.less if is_descending else pc.greater
+    ranks, rank = _rank(column), 0 if value is None else 1 if value != value else 2
+    later, equal = after(ranks, rank), pc.equal(ranks, rank)
+    if rank == 2:
+        known = pa.scalar(value, column.type)
+        later = pc.or_(later, pc.fill_null(pc.and_(equal, after(column, known)), False))
+        equal = pc.fill_null(pc.and_(equal, pc.equal(column, known)), False)
+    return later, equal
 
 
 class Best:

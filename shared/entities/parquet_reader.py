@@ -1,6 +1,6 @@
 """The columnar reader of the data plane: an OData plan as a query over a snapshot's Parquet, for a page or for a CSV."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,7 @@ from shared.entities.odata.filters import Filter, properties
 from shared.entities.schema import CUSTOMER_ID
 from shared.entities.snapshots import Snapshot
 from shared.entities.tombstones import Erased, ErasedNow, nobody
-from shared.entities.values import Value
-from shared.errors import Gone, NotSupported, StorageUnavailable
+from shared.errors import Gone, StorageUnavailable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from shared.entities.columnar import Mask
 
 _MOST_TRIES = 5
-_DEEPEST_ORDERED = 100_000
-"""Rows of an order that are held to give a page of it."""
 
 
 class ParquetReader:
@@ -52,46 +49,17 @@ class ParquetReader:
         count = await columnar.count(mask, needs) if plan.with_count else None
         if not plan.size:
             return Found([], None, count)
-        rows, following = await (_ordered if plan.orderby else _as_they_lie)(columnar, plan, mask, needs)
-        return Found(rows, following, count)
+        query = Query(_columns(plan), mask, needs, plan.orderby, plan.skip, plan.size, plan.start)
+        found = await columnar.select(query)
+        return Found(found.rows, found.next, count)
 
     async def csv(self, snapshot: Snapshot, plan: Plan) -> AsyncGenerator[bytes]:
         columnar = Columnar(await present_manifest(snapshot.place, self._files), self._files)
         mask, needs = _mask(plan.filter, (await self._erased()).missed_by(snapshot.created_at))
-        if plan.orderby:
-            rows = await columnar.count(mask, needs)
-            _check_order(min(rows, plan.skip + plan.size))
         query = Query(plan.select, mask, needs, plan.orderby, skip=plan.skip, top=plan.size)
         async with aclosing(columnar.csv(query)) as chunks:
             async for chunk in chunks:
                 yield chunk
-
-
-type _Rows = tuple[Sequence[Mapping[str, Value | None]], int | None]
-
-
-async def _as_they_lie(columnar: Columnar, plan: Plan, mask: "Mask | None", needs: Sequence[str]) -> _Rows:
-    query = Query(_columns(plan), mask, needs, skip=plan.skip, top=plan.size, start=plan.start)
-    found = await columnar.select(query)
-    return found.rows, found.next
-
-
-async def _ordered(columnar: Columnar, plan: Plan, mask: "Mask | None", needs: Sequence[str]) -> _Rows:
-    """One row more than asked for tells whether there is another page."""
-    first = plan.start + plan.skip
-    _check_order(min(first + plan.size, columnar.manifest.rows))
-    query = Query(_columns(plan), mask, needs, order=plan.orderby, skip=first, top=plan.size + 1)
-    rows = (await columnar.select(query)).rows
-    return rows[: plan.size], first + plan.size if len(rows) > plan.size else None
-
-
-def _check_order(last: int) -> None:
-    if last > _DEEPEST_ORDERED:
-        raise NotSupported(
-            f"$orderby: the first {_DEEPEST_ORDERED} rows of an order are given, and this asks for row {last}: "
-            "filter more, or read all rows without an order",
-            target="$orderby",
-        )
 
 
 def _columns(plan: Plan) -> Sequence[str]:

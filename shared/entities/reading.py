@@ -19,7 +19,7 @@ from shared.entities.odata.metadata import metadata_document, service_document
 from shared.entities.odata.names import bind_orderby, bind_select
 from shared.entities.odata.rendering import Shape, as_csv, collection, plain, single
 from shared.entities.odata.requests import DataRequest, Query, parse_query
-from shared.entities.paging import Cursor, read_cursor
+from shared.entities.paging import Cursor, check_place, read_cursor
 from shared.entities.schema import CUSTOMER_ID, Schema
 from shared.entities.snapshots import Entity, EntityStore, Snapshot, find_entity
 from shared.entities.sources import (
@@ -174,7 +174,7 @@ async def _kept(table: str, entity: Entity, current: Snapshot, entities: EntityS
     own row says so, for the entity forgets the names of those long ago."""
     if table == current.table:
         return current
-    snapshot = await entities.get_snapshot(entity.name, table)
+    snapshot = None if table in entity.dropped else await entities.get_snapshot(entity.name, table)
     if snapshot is None or snapshot.published_at is None:
         raise Gone(f"the snapshot of {entity.name} that this page belongs to has been dropped; start reading anew")
     return snapshot
@@ -188,11 +188,13 @@ def _shape(query: Query, form: Format, snapshot: Snapshot, entity: str, root: st
 
 def _selection(reading: _Reading, shape: Shape) -> Selection:
     query = reading.query
+    orderby = bind_orderby(query.orderby, reading.snapshot.schema)
+    check_place(reading.place, orderby, reading.snapshot.schema)
     return Selection(
         reading.snapshot,
         shape.needed,
         _filter(reading),
-        bind_orderby(query.orderby, reading.snapshot.schema),
+        orderby,
         size=reading.size if reading.left is None else min(reading.size, reading.left),
         skip=query.skip,
         start=reading.place,

@@ -33,6 +33,8 @@ class RecentEntities:
 
     def _keep(self, name: str, at: float, entity: Entity | None) -> None:
         known = self._known.get(name.lower())
+        if known is not None and known[1] is not None and entity is not None and known[1].version == entity.version:
+            entity = known[1]  # the same object, by which others find what they have made of its schema
         if known is None or known[0] < at or entity is None:
             self._known[name.lower()] = (at, entity)
         if len(self._known) > _MOST:

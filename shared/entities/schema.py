@@ -82,6 +82,19 @@ class Schema:
         """What a reader sees: CustomerId, then the columns."""
         return {CUSTOMER_ID: EdmType.STRING, **{column.name: column.type for column in self.columns}}
 
+    @cached_property
+    def folded(self) -> dict[str, str]:
+        """The properties by their names without regard to case."""
+        return {name.casefold(): name for name in self.properties}
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.columns, self.primary_key, self.customer_id))
+
+    def __hash__(self) -> int:
+        """Asked for at each read, and as long as there are columns: so taken once."""
+        return self._hash
+
     def document(self) -> dict[str, Any]:
         """As JSON; `parse_schema` reads it back."""
         columns = [[column.name, column.source, column.nth, column.type.value] for column in self.columns]

@@ -10,17 +10,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from shared.conditions import Conditions, etag_of
 from shared.entities.keys import MOST_BUCKETS
 from shared.entities.quality import Contents
 from shared.entities.rows import SnapshotTable
 from shared.entities.schema import Schema
-from shared.errors import Conflict, InvalidName, NotFound, there_are
+from shared.errors import Conflict, Gone, InvalidName, NotFound, there_are
 
 FEWEST_BUCKETS = 64
 """Table storage takes 2,000 rows a second in a partition, and 20,000 in an account."""
 _ROWS_IN_BUCKET = 50_000
 _REMEMBERED = 50
 """Published snapshots that an entity remembers by name, dropped ones included."""
+_GIVEN_UP = 2 * _REMEMBERED
+"""Of those too that nobody saw."""
+_ROLLBACKS = 20
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
@@ -81,8 +85,18 @@ class Entity:
     """Since a rollback: runs are held, not published."""
     published: tuple[Published, ...] = ()
     """What was ever published, the newest first."""
+    dropped: tuple[str, ...] = ()
+    """Tables that are going or gone, the latest first: from then on no reader is led to one."""
+    rollbacks: tuple[str, ...] = ()
+    """Marks of the last requests for one, the latest first: a repeated request changes nothing."""
     version: str = ""
     """The store's own mark for a conditional write; empty for what is not stored yet."""
+
+    @property
+    def etag(self) -> str:
+        """Another one whenever readers are led elsewhere, or the pin comes or goes."""
+        current = self.current.table if self.current else None
+        return etag_of([self.name, current, self.is_pinned, [known.table for known in self.published], self.rollbacks])
 
 
 class EntityStore(Protocol):
@@ -136,9 +150,12 @@ def enough_buckets(buckets: int, rows: int) -> int:
 
 def publish(entity: Entity, snapshot: Snapshot, now: datetime, *, by_hand: bool = False) -> Entity:
     """The entity with `snapshot` as what readers see; unchanged if it has been published before: a late repetition
-    does not bring back what was replaced or rolled back. Raises Conflict where it is pinned, unless done `by_hand`."""
+    does not bring back what was replaced or rolled back. Raises Conflict where it is pinned, unless done `by_hand`;
+    Gone for one that is being dropped."""
     if any(known.table == snapshot.table for known in entity.published):
         return entity
+    if snapshot.table in entity.dropped:
+        raise Gone(f"the rows of the run {snapshot.run} have been dropped; refresh the workflow")
     if entity.is_pinned and not by_hand:
         raise Conflict(f"{entity.name} is pinned since a rollback: unpin it, or publish the run by hand")
     published = (Published(snapshot.table), *_retired(entity, now))
@@ -153,18 +170,28 @@ def publish(entity: Entity, snapshot: Snapshot, now: datetime, *, by_hand: bool 
 def roll_back(entity: Entity, kept: Sequence[Snapshot], now: datetime) -> Entity:
     """The entity with the snapshot published before the current one, and pinned. Raises Conflict without one."""
     former = _former(entity, kept)
-    if former is None:
-        raise Conflict(f"{entity.name} has no former snapshot that is still kept; run its workflow anew")
-    return replace(entity, current=former, is_pinned=True, published=_retired(entity, now))
+    usable = next((snapshot for snapshot in former if snapshot.table not in entity.dropped), None)
+    if usable is None:
+        going = f" ({former[0].table} is past its retention, and is being dropped)" if former else ""
+        raise Conflict(f"{entity.name} has no former snapshot that is still kept{going}; run its workflow anew")
+    return replace(entity, current=usable, is_pinned=True, published=_retired(entity, now))
 
 
-def _former(entity: Entity, kept: Sequence[Snapshot]) -> Snapshot | None:
+def _former(entity: Entity, kept: Sequence[Snapshot]) -> list[Snapshot]:
+    """What was published before the current one, the newest first."""
     tables = [known.table for known in entity.published]
     if entity.current is None or entity.current.table not in tables:
-        return None
+        return []
     by_table = {snapshot.table: snapshot for snapshot in kept}
     before = tables[tables.index(entity.current.table) + 1 :]
-    return next((by_table[table] for table in before if table in by_table), None)
+    return [by_table[table] for table in before if table in by_table]
+
+
+def give_up(entity: Entity, tables: Sequence[str]) -> Entity:
+    """The entity whose readers are led to none of `tables` any more, but for the one that they see now."""
+    current = entity.current.table if entity.current else ""
+    fresh = [table for table in tables if table != current and table not in entity.dropped]
+    return replace(entity, dropped=(*fresh, *entity.dropped)[:_GIVEN_UP]) if fresh else entity
 
 
 def _retired(entity: Entity, now: datetime) -> tuple[Published, ...]:
@@ -226,7 +253,7 @@ async def publish_snapshot(
 ) -> Entity:
     """Make readers see `snapshot`. May be repeated. The snapshot's own row comes first: who finds the pointer finds it.
 
-    Raises NotFound, StorageUnavailable; Conflict where a rollback came first, unless done `by_hand`.
+    Raises NotFound, Gone, StorageUnavailable; Conflict where a rollback came first, unless done `by_hand`.
     """
     entity = await find_entity(store, name)
     if publish(entity, snapshot, now, by_hand=by_hand) != entity:
@@ -238,7 +265,25 @@ async def publish_snapshot(
         raise
 
 
-async def roll_back_entity(store: EntityStore, name: str, now: datetime) -> Entity:
-    """Raises NotFound, Conflict, StorageUnavailable."""
+async def roll_back_entity(
+    store: EntityStore,
+    name: str,
+    now: datetime,
+    *,
+    operation_id: str | None = None,
+    conditions: Conditions | None = None,
+) -> Entity:
+    """Once for an `operation_id`, however often it is asked for. Raises NotFound, Conflict, PreconditionFailed,
+    StorageUnavailable."""
     kept = [snapshot for snapshot in await store.list_snapshots(name) if snapshot.published_at]
-    return await change_entity(store, name, lambda entity: roll_back(entity, kept, now))
+    mark = None if operation_id is None else hashlib.sha256(operation_id.encode()).hexdigest()[:32]
+
+    def change(entity: Entity) -> Entity:
+        if mark in entity.rollbacks:
+            return entity
+        if conditions is not None:
+            conditions.check(entity.etag)
+        back = roll_back(entity, kept, now)
+        return back if mark is None else replace(back, rollbacks=(mark, *entity.rollbacks)[:_ROLLBACKS])
+
+    return await change_entity(store, name, change)

@@ -14,6 +14,7 @@ from shared.entities.keys import customer_range, partition_key
 from shared.entities.odata.customers import Customers, customer_ids
 from shared.entities.odata.evaluation import in_order, matches
 from shared.entities.odata.filters import Filter, properties
+from shared.entities.ordering import Mark
 from shared.entities.rows import LargeValues, Page, Row, RowStore, SnapshotTable, large_name
 from shared.entities.snapshots import EntityStore, Snapshot
 from shared.entities.values import Value
@@ -26,8 +27,8 @@ _AT_ONCE = 16
 """Customers read at the same time."""
 
 type Values = Mapping[str, Value | None]
-type Place = str | int | None
-"""Where a page starts: a token of the table, or a number of rows; None for the first."""
+type Place = str | int | Mark | None
+"""Where a page starts: a token of the table, a number of rows, or behind a row of an order; None for the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,19 @@ class Batch:
 async def read_batch(selection: Selection, stores: DataStores) -> Batch:
     """Raises Gone, BadRequest, NotSupported, StorageUnavailable."""
     customers = selection.customers
-    if not selection.orderby and not selection.skip and not isinstance(selection.start, int):
+    if not selection.orderby and not selection.skip and not isinstance(selection.start, int | Mark):
         if selection.filter is None:
             return await _plain_batch(selection, stores)
         if customers and len(customers.ids) == 1 and customers.rest is None and not selection.with_count:
             return await _table_batch(selection, customers.ids[0], stores)
     if isinstance(selection.start, str):
         raise BadRequest("$skiptoken is not one that this service gave out", target="$skiptoken")
+    if isinstance(selection.start, Mark):  # too many for memory, as the page before has found
+        return await _columnar_batch(selection, stores)
     found = None if customers is None else await _matching(selection, customers, stores)
     if found is None:
+        if customers and len(customers.ids) == 1 and customers.rest is None and not selection.orderby:
+            return await _distant_batch(selection, customers.ids[0], stores)
         return await _columnar_batch(selection, stores)
     start = (selection.start or 0) + selection.skip
     ordered = await asyncio.to_thread(in_order, found, selection.orderby, lambda pair: pair[1])
@@ -139,7 +144,7 @@ async def _columnar_batch(selection: Selection, stores: DataStores) -> Batch:
         selection.needed,
         selection.orderby,
         selection.size,
-        selection.start if isinstance(selection.start, int) else 0,
+        selection.start if isinstance(selection.start, int | Mark) else 0,
         selection.skip,
         selection.with_count,
     )
@@ -172,6 +177,22 @@ async def _table_batch(selection: Selection, customer_id: str | None, stores: Da
             break
     count = snapshot.rows if selection.with_count else None
     return Batch(await _whole(rows, selection, selection.needed, stores.large), token, count)
+
+
+async def _distant_batch(selection: Selection, customer_id: str, stores: DataStores) -> Batch:
+    """Of a customer with too many rows for memory, in the order of their plain pages: what comes before is read and let
+    go. A page that follows begins where this one ended."""
+    place = selection.snapshot.place
+    count = await _count_of([customer_id], place, stores.rows) if selection.with_count else None
+    left = selection.skip + (selection.start if isinstance(selection.start, int) else 0)
+    token = None
+    while left:
+        page = await _read_page(customer_id, place, min(PAGE, left), token, stores.rows)
+        left, token = left - len(page.rows), page.token
+        if token is None:
+            return Batch([], None, count)
+    found = await _table_batch(replace(selection, start=token, with_count=False), customer_id, stores)
+    return replace(found, count=count)
 
 
 async def _read_page(
@@ -216,7 +237,12 @@ async def _rows_of(ids: Sequence[str], table: SnapshotTable, stores: DataStores)
         return len(found) <= stores.in_memory
 
     await _each_page(ids, table, stores.rows, take)
-    return None if len(found) > stores.in_memory else sorted(found, key=lambda row: row.key)
+    return None if len(found) > stores.in_memory else sorted(found, key=_as_storage_sorts)
+
+
+def _as_storage_sorts(row: Row) -> bytes:
+    """By UTF-16 units."""
+    return row.key.encode("utf-16-be", "surrogatepass")
 
 
 async def _count_of(ids: Sequence[str], table: SnapshotTable, rows: RowStore) -> int:
@@ -252,6 +278,8 @@ async def _whole(
     rows: Sequence[Row], selection: Selection, names: Iterable[str], large: LargeValues
 ) -> Sequence[Values]:
     """Their values, with those of `names` that lie in blobs."""
+    if not any(row.large for row in rows):
+        return [row.values for row in rows]
     wanted = set(names)
     return await asyncio.gather(*(whole(row, selection.snapshot, wanted, large) for row in rows))
 

@@ -13,7 +13,20 @@ from shared.openapi.entity_shapes import (
     Rejects,
     Rows,
 )
-from shared.openapi.operations import GONE, TEXT, Answer, Operation, lists, one_of, option, reads, whole
+from shared.openapi.operations import (
+    ETAG,
+    GONE,
+    IF_MATCH,
+    TEXT,
+    Answer,
+    Operation,
+    header,
+    lists,
+    one_of,
+    option,
+    reads,
+    whole,
+)
 from shared.openapi.values import Row, ServiceDocument, Text
 from shared.openapi.workflow_shapes import ErasureReport
 
@@ -38,18 +51,31 @@ _ODATA = "OData 4.0. Options may also be given without their `$`."
 
 ENTITY_OPERATIONS = (
     Operation("get_entities", "GET", "/api/entities", "List entities and their snapshots", lists(Entities)),
-    Operation("get_entity", "GET", _ENTITY, "Read an entity's state", reads(Entity), errors=(404,)),
+    Operation(
+        "get_entity",
+        "GET",
+        _ENTITY,
+        "Read an entity's state",
+        {200: Answer("As it stands.", Entity, headers=ETAG)},
+        errors=(404,),
+    ),
     Operation("delete_entity", "DELETE", _ENTITY, "Delete an entity that no workflow writes", GONE, errors=(404, 409)),
     Operation(
         "roll_back_entity",
         "POST",
         f"{_ENTITY}/rollback",
         "Show the former snapshot again, and pin it",
-        reads(Entity, "Rolled back; later runs are held until it is unpinned."),
-        errors=(404, 409),
+        {200: Answer("Rolled back; later runs are held until it is unpinned.", Entity, headers=ETAG)},
+        parameters=(IF_MATCH, header("Operation-Id", "1 to 200 printable characters; a repeated one rolls back once.")),
+        errors=(400, 404, 409, 412),
     ),
     Operation(
-        "unpin_entity", "POST", f"{_ENTITY}/unpin", "Let later runs publish again", reads(Entity), errors=(404, 409)
+        "unpin_entity",
+        "POST",
+        f"{_ENTITY}/unpin",
+        "Let later runs publish again",
+        {200: Answer("As it is now.", Entity, headers=ETAG)},
+        errors=(404, 409),
     ),
     Operation(
         "get_rejects",

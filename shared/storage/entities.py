@@ -111,6 +111,8 @@ def _entity_document(entity: Entity) -> dict[str, Any]:
         "current": entity.current and _snapshot_document(entity.current),
         "pinned": entity.is_pinned,
         "published": [[known.table, _text(known.until)] for known in entity.published],
+        "dropped": list(entity.dropped),
+        "rollbacks": list(entity.rollbacks),
     }
 
 
@@ -123,6 +125,8 @@ def _read_entity(row: Row) -> Entity:
         current=_read_snapshot(document["current"]) if document["current"] else None,
         is_pinned=document["pinned"],
         published=tuple(Published(table, _time(until)) for table, until in document["published"]),
+        dropped=tuple(document.get("dropped", ())),
+        rollbacks=tuple(document.get("rollbacks", ())),
         version=row.etag,
     )
 

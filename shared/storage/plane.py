@@ -5,13 +5,13 @@ Everything else about storage stays with the SDKs. What a busy account refuses i
 
 import asyncio
 import base64
-import hashlib
 import hmac
 import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any, Self
 
 from azure.core import AsyncPipelineClient
@@ -21,14 +21,14 @@ from azure.core.pipeline.policies import (
     AsyncRetryPolicy,
     SansIOHTTPPolicy,
 )
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.rest import HttpRequest
 from azure.core.utils import parse_connection_string
 from yarl import URL
 
 from shared.storage.accounts import open_account
 from shared.storage.pace import Pace, wait_turn
 from shared.storage.tables import spelled_out
+from shared.storage.transport import Reply, RowTransport
 
 _SCOPE = "https://storage.azure.com/.default"
 _VERSION = "2020-12-06"
@@ -40,7 +40,7 @@ _PATIENCE = 10.0
 """Seconds that a request goes on asking an account that says it is busy."""
 
 
-class _SharedKey(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+class _SharedKey(SansIOHTTPPolicy[HttpRequest, Any]):
     """Source: "Authorize with Shared Key", Shared Key Lite for the Table service: date and resource are signed."""
 
     def __init__(self, account: str, key: str) -> None:
@@ -48,16 +48,26 @@ class _SharedKey(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._key = base64.b64decode(key)
 
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
-        date = format_datetime(datetime.now(UTC), usegmt=True)
-        # As aiohttp sends it: it writes some characters of a path in its own way.
-        signed = f"{date}\n/{self._account}{URL(request.http_request.url).raw_path}"
-        digest = hmac.new(self._key, signed.encode(), hashlib.sha256).digest()
+        date = _date(int(time.time()))
+        signed = f"{date}\n/{self._account}{_path_sent(request.http_request.url.partition('?')[0])}"
+        digest = hmac.digest(self._key, signed.encode(), "sha256")
         headers = request.http_request.headers
         headers["x-ms-date"] = date
         headers["Authorization"] = f"SharedKeyLite {self._account}:{base64.b64encode(digest).decode()}"
 
 
-class _Signature(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC), usegmt=True)
+
+
+@lru_cache(maxsize=64)
+def _path_sent(address: str) -> str:
+    """As aiohttp sends it: it writes some characters of a path in its own way."""
+    return URL(address).raw_path
+
+
+class _Signature(SansIOHTTPPolicy[HttpRequest, Any]):
     """A shared access signature, put behind every address."""
 
     def __init__(self, signature: str) -> None:
@@ -69,7 +79,7 @@ class _Signature(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             request.http_request.url = f"{url}{'&' if '?' in url else '?'}{self._signature}"
 
 
-class _Retry(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
+class _Retry(AsyncRetryPolicy[HttpRequest, Any]):
     """But for what a busy account refuses: that waits in the plane, where all requests share what the account takes."""
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
@@ -79,15 +89,13 @@ class _Retry(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
 class RowPlane:
     """Requests to one account's tables. Raises AzureError where no answer comes."""
 
-    def __init__(self, endpoint: str, credential: Any, *, transport: Any = None) -> None:
+    def __init__(self, endpoint: str, credential: Any) -> None:
         self.endpoint = endpoint.rstrip("/")
         self._places = asyncio.Semaphore(_MOST_AT_ONCE)
         self._pace = Pace(time.monotonic)
         retry = _Retry(retry_total=4, retry_connect=1, retry_backoff_factor=0.2, retry_backoff_max=5)
-        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
-            self.endpoint,
-            policies=[retry, credential],
-            transport=transport or AioHttpTransport(connection_timeout=1.5, read_timeout=15, use_env_settings=False),
+        self._client: AsyncPipelineClient[HttpRequest, Any] = AsyncPipelineClient(
+            self.endpoint, policies=[retry, credential], transport=RowTransport()
         )
 
     async def send(
@@ -99,7 +107,7 @@ class RowPlane:
         headers: Mapping[str, str],
         query: str = "",
         rows: int = 1,
-    ) -> AsyncHttpResponse:
+    ) -> Reply:
         """The answer, read whole, whatever its status. `rows`: how many it writes, or asks for by key."""
         url = f"{self.endpoint}/{path}{query and '?'}{query}"
         sent = {"x-ms-version": _VERSION, "DataServiceVersion": "3.0", **headers}
@@ -107,9 +115,9 @@ class RowPlane:
         async with self._places:
             while True:
                 await wait_turn(self._pace, rows)
-                response = await self._client.send_request(HttpRequest(method, url, headers=sent, content=content))
-                if not response.is_stream_consumed:  # else it is read; an empty one would not be read again
-                    await response.read()
+                response: Reply = await self._client.send_request(
+                    HttpRequest(method, url, headers=sent, content=content)
+                )
                 if not _is_busy(response):
                     self._pace.taken(rows)
                     return response
@@ -128,12 +136,12 @@ class RowPlane:
         await self._client.close()
 
 
-def _is_busy(response: AsyncHttpResponse) -> bool:
+def _is_busy(response: Reply) -> bool:
     """Of a transaction, the answer within the answer says so: `0:The server is busy.`; nothing of it was done then."""
     return response.status_code in _BUSY or (response.status_code == 202 and bool(_BUSY_PART.search(response.content)))
 
 
-def _pause(response: AsyncHttpResponse) -> float:
+def _pause(response: Reply) -> float:
     """Seconds that the account asks for, 0 where it does not say."""
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isdecimal() else 0.0

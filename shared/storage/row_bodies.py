@@ -5,7 +5,7 @@ Written by hand because the SDK's way through `email` and `http.client` costs a 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -83,13 +83,22 @@ class RowCodec:
         # A row has no nulls: what orjson writes so is a number that JSON does not have.
         return body if b":null" not in body else _with_words(entity)
 
+    @cached_property
+    def _readers(self) -> list[tuple[str, Callable[[Any], Value]]]:
+        """Of the properties whose values JSON does not give as they are."""
+        return [(name, _READERS[kind]) for name, kind in self._types.items() if kind in _READERS]
+
     def decode(self, entity: Mapping[str, Any]) -> Row:
         large = entity.get(LARGE)
+        values: dict[str, Value] = {name: entity[name] for name in self._types if name in entity}
+        for name, read in self._readers:
+            if name in values:
+                values[name] = read(values[name])
         return Row(
             partition=entity["PartitionKey"],
             key=entity["RowKey"],
             origin=parse_origin(entity[ORIGIN]),
-            values={name: _value(entity[name], kind) for name, kind in self._types.items() if name in entity},
+            values=values,
             large=tuple(map(int, large.split(","))) if large else (),
         )
 
@@ -108,23 +117,21 @@ def _not_finite(number: float) -> str:
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
 
-def _value(stored: Any, kind: EdmType) -> Value:
-    match kind:
-        case EdmType.INT64 | EdmType.INT32:
-            return int(stored)
-        case EdmType.DOUBLE:
-            return _NOT_FINITE[stored] if isinstance(stored, str) else float(stored)
-        case EdmType.BOOLEAN:
-            return bool(stored)
-        case EdmType.DATE_TIME_OFFSET:
-            return _time(stored)
-        case EdmType.STRING:
-            return str(stored)
+def _double(stored: Any) -> Value:
+    """A whole number comes without a point."""
+    return _NOT_FINITE[stored] if isinstance(stored, str) else float(stored)
 
 
 def _time(text: str) -> datetime:
     """Table storage counts in tenths of a microsecond; what we wrote has none."""
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+_READERS: dict[EdmType, Callable[[Any], Value]] = {
+    EdmType.INT64: int,
+    EdmType.DOUBLE: _double,
+    EdmType.DATE_TIME_OFFSET: _time,
+}
 
 
 def transaction(writes: Sequence[Write], codec: RowCodec, table_url: str) -> bytes:

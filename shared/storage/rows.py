@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import orjson
 from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceExistsError, ResourceNotFoundError
-from azure.core.rest import AsyncHttpResponse
 from azure.data.tables.aio import TableServiceClient
 
 from shared.entities.keys import KeyRange
@@ -29,6 +28,7 @@ from shared.errors import BadRequest, Gone, StorageUnavailable
 from shared.storage.plane import RowPlane
 from shared.storage.row_bodies import CONTENT_TYPE, Refused, RowCodec, deletion, read_answer, row_path, transaction
 from shared.storage.tables import OTHERWISE, unavailable
+from shared.storage.transport import Reply
 
 _READERS = 16
 """Rows looked up at once."""
@@ -140,7 +140,7 @@ class TableRows:
         content: bytes | None = None,
         query: str = "",
         rows: int = 1,
-    ) -> AsyncHttpResponse:
+    ) -> Reply:
         try:
             return await self._plane.send(method, path, content=content, headers=headers, query=query, rows=rows)
         except AzureError as error:
@@ -174,7 +174,7 @@ def _continuation(token: str | None) -> list[str]:
     return [f"NextPartitionKey={quote(str(partition), safe='')}", f"NextRowKey={quote(str(row), safe='')}"]
 
 
-def _token(answer: AsyncHttpResponse) -> str | None:
+def _token(answer: Reply) -> str | None:
     """Where storage would go on; a page may be empty and still have it."""
     partition = answer.headers.get("x-ms-continuation-NextPartitionKey")
     if partition is None:
@@ -188,7 +188,7 @@ def _check_transaction(writes: Sequence[Write]) -> None:
         raise ValueError("a transaction has 1 to 100 rows of one partition")
 
 
-def _code(answer: AsyncHttpResponse) -> str:
+def _code(answer: Reply) -> str:
     header: str = answer.headers.get("x-ms-error-code", "")
     if header:
         return header
@@ -198,13 +198,15 @@ def _code(answer: AsyncHttpResponse) -> str:
         return ""
 
 
-def _answered(table: str, answer: AsyncHttpResponse) -> Gone | StorageUnavailable:
+def _answered(table: str, answer: Reply) -> Gone | StorageUnavailable:
     """What storage said instead, without its text."""
     code = _code(answer)
     if code == "TableNotFound" or (answer.status_code == 404 and not code):
         return Gone(f"the snapshot {table} has been dropped; start reading anew")
     if answer.status_code in (401, 403):
-        return unavailable(table, ClientAuthenticationError(response=answer))
+        refused = ClientAuthenticationError()
+        refused.status_code = answer.status_code
+        return unavailable(table, refused)
     return StorageUnavailable(
         f"table storage answered {code or answer.status_code} at the table {table}; try again, and check the account"
     )

@@ -1,11 +1,9 @@
 """The routes under `/api/entities`."""
 
-from typing import Any
-
 import azure.functions as func
 
 from shared.loading import at_first_use
-from shared.triggers.http import answers, base_url, get_services, json_response
+from shared.triggers.http import answers, base_url, conditions, get_services, json_response, operation_id
 
 with at_first_use():
     from shared.entities import catalog
@@ -30,7 +28,7 @@ async def get_entities(req: func.HttpRequest) -> func.HttpResponse:
 @answers
 async def get_entity(req: func.HttpRequest) -> func.HttpResponse:
     kept = await catalog.read_entity(get_services().snapshots.entities, req.route_params["entity"])
-    return json_response(await _rendered(kept))
+    return await _answered(kept)
 
 
 @blueprint.route(route=_ENTITY, methods=["DELETE"])
@@ -45,15 +43,21 @@ async def delete_entity(req: func.HttpRequest) -> func.HttpResponse:
 @answers
 async def roll_back_entity(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
-    kept = await catalog.roll_back(services.snapshots, req.route_params["entity"], services.now())
-    return json_response(await _rendered(kept))
+    kept = await catalog.roll_back(
+        services.snapshots,
+        req.route_params["entity"],
+        services.now(),
+        operation_id=operation_id(req),
+        conditions=conditions(req),
+    )
+    return await _answered(kept)
 
 
 @blueprint.route(route=f"{_ENTITY}/unpin", methods=["POST"])
 @answers
 async def unpin_entity(req: func.HttpRequest) -> func.HttpResponse:
     kept = await catalog.release(get_services().snapshots.entities, req.route_params["entity"])
-    return json_response(await _rendered(kept))
+    return await _answered(kept)
 
 
 @blueprint.route(route=f"{_ENTITY}/rejects", methods=["GET"])
@@ -70,7 +74,8 @@ async def get_rejects(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(page.render(base_url(req, services)))
 
 
-async def _rendered(kept: "catalog.KeptEntity") -> dict[str, Any]:
+async def _answered(kept: "catalog.KeptEntity") -> func.HttpResponse:
     services = get_services()
     ages = await services.workflows.max_ages()
-    return kept.render(ages.get(kept.entity.name.lower()), services.now())
+    body = kept.render(ages.get(kept.entity.name.lower()), services.now())
+    return json_response(body, headers={"ETag": kept.entity.etag})

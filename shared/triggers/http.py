@@ -27,6 +27,7 @@ API_VERSIONS = ("2026-12-01",)
 JSON = "application/json"
 _UNPRINTABLE = re.compile(r"[^!-~]")
 _LONGEST_REQUEST_ID = 100
+_OPERATION_ID = re.compile(r"[!-~]{1,200}")
 
 logger = logging.getLogger("bridge.http")
 
@@ -135,6 +136,14 @@ def read_body(req: func.HttpRequest, services: "Services") -> bytes:
 
 def conditions(req: func.HttpRequest) -> Conditions:
     return Conditions(req.headers.get("if-match"), req.headers.get("if-none-match"))
+
+
+def operation_id(req: func.HttpRequest) -> str | None:
+    """By which a request may be repeated. Raises BadRequest."""
+    given: str | None = req.headers.get("operation-id")
+    if given is not None and not _OPERATION_ID.fullmatch(given):
+        raise BadRequest("Operation-Id is 1 to 200 printable ASCII characters, such as a GUID", target="Operation-Id")
+    return given
 
 
 def principal(req: func.HttpRequest, services: "Services") -> str:

@@ -10,7 +10,7 @@ import azure.functions as func
 
 from shared.errors import BadRequest
 from shared.loading import at_first_use
-from shared.triggers.http import answers, base_url, get_services, json_response
+from shared.triggers.http import answers, base_url, get_services, json_response, operation_id
 
 if TYPE_CHECKING:
     from shared.app import Services
@@ -26,7 +26,6 @@ _MOST_IN_PAGE = 1000
 _COUNT = re.compile(r"[0-9]{1,9}")
 _RETRY_AFTER = "5"
 """Seconds; a job takes minutes, a look costs little."""
-_OPERATION_ID = re.compile(r"[!-~]{1,200}")
 
 
 @blueprint.route(route="api/workflows/{workflow}/refresh", methods=["POST"])
@@ -34,7 +33,7 @@ _OPERATION_ID = re.compile(r"[!-~]{1,200}")
 async def refresh_workflow(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     workflow = await services.workflows.get(req.route_params["workflow"])
-    trigger = runs.Trigger(runs.TriggerKind.HTTP, operation_id=_operation_id(req))
+    trigger = runs.Trigger(runs.TriggerKind.HTTP, operation_id=operation_id(req))
     begun = await services.refreshes.begin(workflow, trigger, when_active(req, messages.WhenActive.RETURN))
     return accepted(req, services, begun.run)
 
@@ -88,7 +87,7 @@ async def discard_run(req: func.HttpRequest) -> func.HttpResponse:
 @answers
 async def import_run(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
-    begun = await services.runs.import_again(req.route_params["run"], services.now(), _operation_id(req))
+    begun = await services.runs.import_again(req.route_params["run"], services.now(), operation_id(req))
     return accepted(req, services, begun.run)
 
 
@@ -108,13 +107,6 @@ def when_active(req: func.HttpRequest, default: "messages.WhenActive") -> "messa
     if given not in tuple(messages.WhenActive):
         raise BadRequest(f"whenActive is one of {', '.join(messages.WhenActive)}", target="whenActive")
     return messages.WhenActive(given)
-
-
-def _operation_id(req: func.HttpRequest) -> str | None:
-    given: str | None = req.headers.get("operation-id")
-    if given is not None and not _OPERATION_ID.fullmatch(given):
-        raise BadRequest("Operation-Id is 1 to 200 printable ASCII characters, such as a GUID", target="Operation-Id")
-    return given
 
 
 async def _listed(req: func.HttpRequest, services: "Services", chosen: "refreshing.RunFilter") -> func.HttpResponse:

@@ -10,7 +10,7 @@ from logging import WARNING, getLogger
 from typing import Protocol
 
 from shared.entities.csv_exports import drop_stale
-from shared.entities.retention import SnapshotStores, drop_snapshot, sweep_entity
+from shared.entities.retention import SnapshotStores, drop_unpublished, sweep_entity
 from shared.errors import BridgeError
 from shared.logs import log_event
 from shared.workflows.definition import WorkflowDefinition, parse_workflow
@@ -126,7 +126,7 @@ class Sweep:
         """What only its way needed goes a day after its end; the run itself, and what it exported, later."""
         await self._stores.parts.drop(run.id)
         if run.snapshot is not None and run.status is not RunStatus.SUCCEEDED:
-            await drop_snapshot(str(run.definition["outputEntity"]), run.snapshot, self._stores.snapshots)
+            await drop_unpublished(str(run.definition["outputEntity"]), run.snapshot, self._stores.snapshots)
         if not is_old:
             return 0
         await self._drop_exports(run)

@@ -58,7 +58,7 @@ EDGE_PACKAGES = {
     "azure": ("function_app", "shared.triggers", "shared.aml.auth", "shared.aml.federation", "shared.storage"),
     "httpx": ("shared.aml",),
     "httpx_aiohttp": ("shared.aml",),
-    "aiohttp": ("shared.aml",),
+    "aiohttp": ("shared.aml", "shared.storage.transport"),
 }
 
 

@@ -9,6 +9,7 @@ from shared.entities.columnar_reader import Found, Plan
 from shared.entities.files import Kept
 from shared.entities.keys import KeyRange
 from shared.entities.odata.evaluation import in_order, matches
+from shared.entities.ordering import Mark
 from shared.entities.outputs import Listed
 from shared.entities.rows import Existing, Origin, Page, Reject, Row, SnapshotTable, Write
 from shared.entities.snapshots import Entity, Snapshot
@@ -306,7 +307,7 @@ class MemoryColumnar:
             raise Gone(f"the snapshot {snapshot.table} has no files")
         kept = sorted((row for row, _ in self.rows.tables[snapshot.table].values()), key=lambda row: row.key)
         found = [row.values for row in kept if plan.filter is None or matches(plan.filter, row.values)]
-        start = plan.start + plan.skip
+        start = (plan.start.passed if isinstance(plan.start, Mark) else plan.start) + plan.skip
         page = in_order(found, plan.orderby, lambda values: values)[start : start + plan.size]
         end = start + len(page)
         return Found(

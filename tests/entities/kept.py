@@ -184,8 +184,9 @@ class Kept:
     async def publish(self, text: str, table: str = "T1", primary: str = "id") -> Snapshot:
         return await (await (await self.begin(text, table, primary)).all()).publish()
 
-    async def get(self, path: str = "Value", query: str = "") -> Any:
-        body = (await answer(parse_request(path, query), self.data, "https://bridge.example/api/data", NOW)).body
+    async def get(self, path: str = "Value", query: str = "", prefer: str | None = None) -> Any:
+        request = parse_request(path, query, prefer=prefer)
+        body = (await answer(request, self.data, "https://bridge.example/api/data", NOW)).body
         return int(body) if "/$count" in path and isinstance(body, str) else body
 
     async def ids(self) -> list[str]:

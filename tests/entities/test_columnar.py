@@ -4,6 +4,7 @@ import asyncio
 import csv as csv_module
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cmp_to_key
 from hashlib import sha256
@@ -16,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.entities.arrow_values import csv_header, csv_lines
 from shared.entities.columnar import Columnar, Query
 from shared.entities.csvscan import CutSize
-from shared.entities.ordering import Order
+from shared.entities.ordering import Mark, Order
 from shared.entities.part_file import GroupSize
 from shared.errors import Gone
 from tests.entities.snapshot_files import Imported, csv, files_of
@@ -40,7 +42,7 @@ VALUES = st.fixed_dictionaries(
         "s": st.none() | st.sampled_from(["a", "b", "é", "🙂", "a,b", '"', "\r\n"]) | st.text(min_size=1, max_size=3),
         "b": st.none() | st.booleans(),
         "i": st.none() | st.integers(-2, 2) | st.integers(-(2**31), 2**31 - 1),
-        "d": st.none() | st.sampled_from([float("nan"), 0.5, -1.0]) | st.floats(),
+        "d": st.none() | st.sampled_from([float("nan"), 0.5, -1.0, 0.0, -0.0]) | st.floats(),
         "t": st.none() | TIMES,
     }
 )
@@ -48,6 +50,7 @@ ROWS = st.lists(VALUES, max_size=20)
 ORDERS = st.lists(st.tuples(st.sampled_from("sbidt"), st.booleans()), min_size=1, max_size=3)
 COLUMNS = st.lists(st.sampled_from(["CustomerId", "id", *"sbidt"]), min_size=1, unique=True)
 NAMES = ["CustomerId", *TYPES.names]
+COLUMN_TYPES = {"CustomerId": pa.string(), **{field.name: field.type for field in TYPES}}
 SMALL = GroupSize(batch=2, rows=4)
 
 
@@ -107,6 +110,53 @@ async def test_an_order_with_a_top_gives_the_first_of_all_sorted(
     assert same(every.rows, only(ordered(rows, order)[skip:end], columns))
     wanted = [row for row in rows if row["i"] is not None and row["i"] > 0]
     assert same(some.rows, only(ordered(wanted, order)[skip:end], columns))
+
+
+@settings(max_examples=80)
+@given(
+    values=ROWS,
+    order=ORDERS,
+    columns=COLUMNS,
+    skip=st.integers(0, 9),
+    size=st.integers(1, 9),
+    held=st.sampled_from([1, 3, 100]),
+    is_filtered=st.booleans(),
+)
+async def test_pages_of_an_order_give_every_row_once_however_few_are_held(
+    values: list[dict[str, Any]],
+    order: Order,
+    columns: list[str],
+    skip: int,
+    size: int,
+    held: int,
+    is_filtered: bool,
+) -> None:
+    whole, rows = await stored(values)
+    columnar = Columnar(whole.manifest, whole.files, held=held)
+    mask = positive if is_filtered else None
+    wanted = [row for row in ordered(rows, order) if not is_filtered or (row["i"] is not None and row["i"] > 0)]
+    query = Query(columns, mask=mask, needs=["i"], order=order, top=size)
+
+    page = await columnar.select(replace(query, skip=skip))
+    found = list(page.rows)
+    while page.next is not None:
+        assert isinstance(page.next, Mark)
+        by_number = await columnar.select(replace(query, start=page.next.passed))
+        page = await columnar.select(replace(query, start=page.next))
+        assert (same(page.rows, by_number.rows), repr(page.next)) == (True, repr(by_number.next))
+        assert 0 < len(page.rows) <= size
+        found += page.rows
+    lines = b"".join([chunk async for chunk in columnar.csv(replace(query, skip=skip, top=None))])
+    some = b"".join([chunk async for chunk in columnar.csv(replace(query, skip=skip))])
+
+    assert same(found, only(wanted[skip:], columns))
+    assert lines == csv_of(columns, wanted[skip:])
+    assert some == csv_of(columns, wanted[skip : skip + size])
+
+
+def csv_of(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    table = pa.Table.from_pylist(only(rows, columns), pa.schema([(name, COLUMN_TYPES[name]) for name in columns]))
+    return csv_header(columns) + csv_lines(table)
 
 
 @settings(max_examples=40)

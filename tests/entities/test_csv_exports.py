@@ -19,7 +19,7 @@ from shared.entities.reading import Answer, DataStores, answer
 from shared.entities.retention import SnapshotStores, drop_snapshot
 from shared.entities.snapshots import Snapshot, claim_entity, publish_snapshot
 from shared.entities.tombstones import Erased, Tombstone, mark_of
-from shared.errors import Gone, NotReady, NotSupported, StorageUnavailable
+from shared.errors import Gone, NotReady, StorageUnavailable
 from tests.entities.fakes import MemoryEntities, MemoryLarge, MemoryRejects, MemoryRows
 from tests.entities.snapshot_files import NOW, Imported, csv
 
@@ -174,15 +174,20 @@ async def test_a_place_behind_the_last_row_of_an_order_is_an_empty_page_and_not_
     assert (list(behind.rows), behind.next) == ([], None)
 
 
-async def test_an_order_of_too_many_rows_is_refused_and_not_held_in_memory() -> None:
-    lines = [f"{number},{number}" for number in range(100_001)]
+async def test_an_order_goes_to_its_end_however_many_rows_there_are() -> None:
+    count = 100_010
     data = io.BytesIO()
-    pa.parquet.write_table(pa.table({"id": [line.partition(",")[0] for line in lines]}), data)
+    pa.parquet.write_table(pa.table({"id": [f"{number * 7919 % count:06d}" for number in range(count)]}), data)
     found = await Imported({"out/a.parquet": data.getvalue()}).all()
-    reader, plan = ParquetReader(found.large), Plan(None, ("id",), (("id", False),), 100_001)
+    reader, plan = ParquetReader(found.large), Plan(None, ("id",), (("id", False),), count)
 
-    with pytest.raises(NotSupported, match="100000 rows"):
-        await exports_of(reader, found.large).get(found.snapshot, plan, "Value", NOW)
+    text = await exports_of(reader, found.large).get(found.snapshot, plan, "Value", NOW)
+    page = await reader.query(found.snapshot, replace(plan, size=5, skip=100_001))
+    last = await reader.query(found.snapshot, replace(plan, size=5, start=page.next or 0))
+
+    assert text == b"".join([b"id\r\n", *(b"%06d\r\n" % number for number in range(count))])
+    assert [row["id"] for row in [*page.rows, *last.rows]] == [f"{number:06d}" for number in range(100_001, count)]
+    assert last.next is None
 
 
 async def test_the_same_query_finds_the_file_that_is_there() -> None:

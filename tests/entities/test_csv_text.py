@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,6 +71,14 @@ def from_arrow(rows: Sequence[Mapping[str, Any]]) -> bytes:
 @example(rows=[{"d": None}, {"d": float("nan")}])
 def test_both_writers_write_the_same_bytes(rows: list[dict[str, Any]]) -> None:
     assert from_arrow(rows) == as_csv(SHAPE, rows).encode()
+
+
+@given(rows=ROWS, names=st.lists(st.sampled_from(ARROW.names), min_size=1, unique=True))
+@example(rows=[{"d": float("nan")}], names=["d"])
+def test_so_they_do_of_any_properties(rows: list[dict[str, Any]], names: list[str]) -> None:
+    table = pa.Table.from_pylist(rows, ARROW).select(names)
+
+    assert csv_header(names) + csv_lines(table) == as_csv(replace(SHAPE, select=tuple(names)), rows).encode()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import zlib
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ from shared.entities.parts import plan_import
 from shared.entities.reading import Answer, DataStores, answer
 from shared.entities.rows import SnapshotTable
 from shared.entities.schema import Wanted
-from shared.entities.snapshots import Snapshot, claim_entity, publish_snapshot
+from shared.entities.snapshots import Snapshot, change_entity, claim_entity, give_up, publish_snapshot
 from shared.errors import BadRequest, Gone, NotFound, NotSupported
 from tests.entities.fakes import MemoryColumnar, MemoryEntities, MemoryLarge, MemoryOutput, MemoryRejects, MemoryRows
 
@@ -146,6 +147,17 @@ async def test_a_page_of_a_dropped_snapshot_is_gone(is_row_left: bool) -> None:
         await world.follow(page)
 
 
+async def test_a_page_of_a_snapshot_that_is_being_dropped_is_gone() -> None:
+    world = await World(page_size=5).publish(numbers(20))
+    page = await world.get("Value")
+    await world.publish(numbers(20), "T2")
+    await change_entity(world.entities, "Value", lambda entity: give_up(entity, ["T1", "T2"]))
+
+    with pytest.raises(Gone, match="the snapshot of Value that this page belongs to has been dropped"):
+        await world.follow(page)
+    assert len(await world.ids()) == 20
+
+
 async def test_a_page_goes_on_however_many_snapshots_were_published_since() -> None:
     world = await World(page_size=10).publish(numbers(25))
     page = await world.get("Value")
@@ -173,6 +185,21 @@ TOKENS = [
     f'["T1","p",null,10,null,{TIME},{{"filter":1}}]',
     '["T1","p",null,10,null,"2026-11-21T00:00:00",{}]',
     '["T1","p",null,10,null,"x",{}]',
+    f'["T1",["x",1,1],null,10,null,{TIME},{{"orderby":"id"}}]',
+    f'["T1",[["x"],1],null,10,null,{TIME},{{"orderby":"id"}}]',
+    f'["T1",[["x"],-1,1],null,10,null,{TIME},{{"orderby":"id"}}]',
+    f'["T1",[["x"],1,null],null,10,null,{TIME},{{"orderby":"id"}}]',
+    f'["T1",[["x"],1,1],null,10,null,{TIME},{{}}]',
+    f'["T1",[[],1,1],null,10,null,{TIME},{{}}]',
+    f'["T1",[[],1,1],null,10,null,{TIME},{{"orderby":"id"}}]',
+    f'["T1",[["x","y"],1,1],null,10,null,{TIME},{{"orderby":"id"}}]',
+    f'["T1",[["\\ud800"],1,1],null,10,null,{TIME},{{"orderby":"id"}}]',
+    f'["T1",[["x"],1,1],null,10,null,{TIME},{{"orderby":"n"}}]',
+    f'["T1",[[{2**31}],1,1],null,10,null,{TIME},{{"orderby":"n"}}]',
+    f'["T1",[[true],1,1],null,10,null,{TIME},{{"orderby":"n"}}]',
+    f'["T1",[[[{TIME}]],1,1],null,10,null,{TIME},{{"orderby":"n"}}]',
+    f'["T1",[[["x"]],1,1],null,10,null,{TIME},{{"orderby":"n"}}]',
+    f'["T1",[[{{}}],1,1],null,10,null,{TIME},{{"orderby":"n"}}]',
     "[" * 5000,
     "[" + "1," * 500_000 + "1]",
 ]
@@ -478,6 +505,33 @@ async def test_metadata_and_service_name_what_has_rows() -> None:
     }
     assert 'Name="Value"' in metadata
     assert "Bare" not in metadata
+
+
+@pytest.mark.parametrize("in_memory", [2, 1000])
+@pytest.mark.parametrize("keys", [range(30, 0, -1), "\ue000\U0001f642z\uffee\U00010000"])
+async def test_a_customers_rows_come_in_one_order_however_many_and_however_asked(
+    in_memory: int, keys: Iterable[object]
+) -> None:
+    lines = [f"k{key},a,{number}" for number, key in enumerate(keys)]
+    world = (await World(page_size=4).publish("\n".join(["o,id,n", *lines]), primary="o")).with_columns()
+    world.stores = replace(world.stores, in_memory=in_memory)
+    mine = "$filter=CustomerId eq 'a'&$select=o"
+
+    async def orders(query: str) -> list[str]:
+        page = await world.get("Value", f"{mine}{query}", prefer="odata.maxpagesize=3")
+        found = [row["o"] for row in page["value"]]
+        while "@odata.nextLink" in page:
+            page = await world.follow(page)
+            assert page.get("@odata.count") == (len(lines) if "count" in query else None)
+            found += [row["o"] for row in page["value"]]
+        return found
+
+    every = await orders("")
+    assert sorted(every) == sorted(line.partition(",")[0] for line in lines)
+    assert await orders("&$count=true") == every
+    assert await orders("&$skip=2") == every[2:]
+    assert await orders("&$skip=1&$top=4&$count=true") == every[1:5]
+    assert await orders("&$skip=99") == []
 
 
 async def test_a_customer_with_more_rows_than_memory_takes_is_counted_and_paged_all_the_same() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.conditions import Conditions
 from shared.entities.schema import FoundColumn, Wanted, decide_schema
 from shared.entities.snapshots import (
     Entity,
@@ -26,7 +27,7 @@ from shared.entities.snapshots import (
     snapshot_table,
     unpin,
 )
-from shared.errors import Conflict, InvalidName, NotFound
+from shared.errors import Conflict, InvalidName, NotFound, PreconditionFailed
 from tests.entities.fakes import MemoryEntities
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -193,6 +194,39 @@ async def test_a_run_that_finishes_beside_a_rollback_does_not_undo_it() -> None:
 
     assert current(await find_entity(store, "Value")) == "A"
     assert await store.get_snapshot("Value", "C") == snapshot("C")
+
+
+async def test_a_rollback_is_done_once_for_its_operation_even_beside_others() -> None:
+    store = MemoryEntities()
+    await claim_entity(store, "Value", "w")
+    for number, table in enumerate("ABCDE"):
+        await publish_snapshot(store, "Value", snapshot(table), START + number * HOUR)
+
+    async def back(operation_id: str | None) -> Entity:
+        return await roll_back_entity(store, "Value", START + 9 * HOUR, operation_id=operation_id)
+
+    await asyncio.gather(*(back("one") for _ in range(3)))
+    assert current(await find_entity(store, "Value")) == "D"
+    assert current(await back("two")) == "C"
+    assert current(await back("one")) == "C"
+    assert current(await back(None)) == "B"
+    assert current(await back("two")) == "B"
+
+
+async def test_a_rollback_from_what_is_no_longer_so_is_refused() -> None:
+    store = MemoryEntities()
+    await claim_entity(store, "Value", "w")
+    for number, table in enumerate("ABC"):
+        await publish_snapshot(store, "Value", snapshot(table), START + number * HOUR)
+    seen = Conditions(if_match=(await find_entity(store, "Value")).etag)
+
+    assert current(await roll_back_entity(store, "Value", START, conditions=seen)) == "B"
+    with pytest.raises(PreconditionFailed):
+        await roll_back_entity(store, "Value", START, conditions=seen)
+
+    rolled = await find_entity(store, "Value")
+    assert current(rolled) == "B"
+    assert rolled.etag != unpin(rolled).etag
 
 
 async def test_rollback_finds_the_snapshots_that_are_kept() -> None:

@@ -122,5 +122,10 @@ def about_customers() -> st.SearchStrategy[Asked]:
     return _asking(_NAMING | more | before)
 
 
+def about_orders() -> st.SearchStrategy[Asked]:
+    """All rows in an order, in many pages."""
+    return st.builds(Asked, st.none() | _own_filters(), _ORDERS.filter(bool).map(tuple), size=st.sampled_from([11, 25]))
+
+
 def about_all_rows() -> st.SearchStrategy[Asked]:
     return _asking(st.none() | _own_filters() | _own_filters() | _own_filters())

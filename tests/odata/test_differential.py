@@ -8,7 +8,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.odata.asking import Asked, about_all_rows, about_customers, ask, count, told
+from tests.odata.asking import Asked, about_all_rows, about_customers, about_orders, ask, count, told
 from tests.odata.reference import chosen, ordered
 from tests.odata.samples import KEY, NAMES, parquet_files, sample_rows
 from tests.support.bridge import Bridge
@@ -61,6 +61,12 @@ def test_questions_about_named_customers_are_answered_as_in_memory(client: httpx
 @FEW
 @given(about_all_rows())
 def test_questions_about_all_rows_are_answered_as_in_memory(client: httpx.Client, asked: Asked) -> None:
+    check(client, asked)
+
+
+@FEW
+@given(about_orders())
+def test_orders_of_all_rows_are_those_in_memory_page_after_page(client: httpx.Client, asked: Asked) -> None:
     check(client, asked)
 
 

@@ -9,6 +9,7 @@ from shared.entities.snapshots import (
     Entity,
     Snapshot,
     claim_entity,
+    give_up,
     publish,
     publish_snapshot,
     roll_back_entity,
@@ -33,6 +34,7 @@ def entities(storage: Storage) -> TableEntities:
 async def test_an_entity_and_its_widest_schema_come_back(storage: Storage) -> None:
     store = entities(storage)
     entity = publish(publish(Entity("Wide", "w"), snapshot("A"), NOW), snapshot("B"), NOW + timedelta(hours=1))
+    entity = replace(give_up(entity, ["A", "C"]), rollbacks=("a", "b"))
 
     assert await store.save(entity)
     found = await store.get("wIDE")

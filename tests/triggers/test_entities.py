@@ -94,6 +94,28 @@ def test_a_rollback_brings_the_former_rows_back_and_pins_until_unpinned(bridge: 
     assert numbers(bridge, "Back") == [3]
 
 
+def test_a_rollback_that_is_asked_for_again_goes_back_once(bridge: Bridge, azurite: str) -> None:
+    publish(azurite, "Again", "id,n\na,1\n", run="run-1", hour=1)
+    second = publish(azurite, "Again", "id,n\na,2\n", run="run-2", hour=2)
+    publish(azurite, "Again", "id,n\na,3\n", run="run-3", hour=3)
+    seen = bridge.call("GET", "entities/Again").headers["ETag"]
+    once = {"Operation-Id": "a-guid", "If-Match": seen}
+
+    first = bridge.call("POST", "entities/Again/rollback", headers=once)
+    repeated = bridge.call("POST", "entities/Again/rollback", headers=once)
+    stale = bridge.call("POST", "entities/Again/rollback", headers={"If-Match": seen})
+    bad = bridge.call("POST", "entities/Again/rollback", headers={"Operation-Id": "ü"})
+
+    assert (first.status, first.json["current"]["table"]) == (200, second.table)
+    assert (repeated.status, repeated.json) == (200, first.json)
+    assert (stale.status, error_of(stale)["code"]) == (412, "PreconditionFailed")
+    assert (bad.status, error_of(bad)["code"]) == (400, "BadRequest")
+    assert numbers(bridge, "Again") == [2]
+    fresh = {"If-Match": repeated.headers["ETag"]}
+    assert bridge.call("POST", "entities/Again/rollback", headers=fresh).status == 200
+    assert numbers(bridge, "Again") == [1]
+
+
 def test_without_a_former_snapshot_a_rollback_is_a_409(bridge: Bridge, azurite: str) -> None:
     publish(azurite, "Single", "id,n\na,1\n")
 

@@ -13,9 +13,14 @@ _MIDNIGHT = "T00:00:00Z"
 _WORDS: dict[str, Value | None] = {"null": None, "true": True, "false": False}
 
 
+def is_word(name: str) -> bool:
+    """Whether a name is a literal."""
+    return name.lower() in _WORDS or name in NOT_FINITE
+
+
 def is_literal(token: Token) -> bool:
     if token.sort is Sort.NAME:
-        return token.text.lower() in _WORDS or token.text in NOT_FINITE
+        return is_word(token.text)
     return token.sort in (Sort.TEXT, Sort.NUMBER, Sort.GUID, Sort.TIME, Sort.DATE)
 
 

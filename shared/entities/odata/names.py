@@ -26,7 +26,7 @@ def bind_orderby(orders: Sequence[Order], schema: Schema) -> tuple[tuple[str, bo
 
 def find_property(text: str, at: int, schema: Schema, option: str) -> str:
     """As the entity spells it. Raises BadRequest with the nearest names."""
-    names = {name.casefold(): name for name in schema.properties}
+    names = schema.folded
     if (found := names.get(text.casefold())) is not None:
         return found
     near = get_close_matches(text.casefold()[:LONGEST_NAME], names, 3)

@@ -1,5 +1,7 @@
-"""Which query options were given? Names in any case, with and without `$`; what OData does not know is refused if it has
-a `$`, and left out if not, as OData asks.
+"""Which query options were given? Names in any case, those that are served with and without `$`. Any other is refused with
+a `$`; without one it is a custom option, and left out.
+
+Source: OData 4.0 part 2, 5.1 and 5.2: only system options begin with `$`, and a service ignores custom ones.
 """
 
 import re
@@ -9,7 +11,7 @@ from urllib.parse import unquote_plus
 from shared.errors import BadRequest, NotSupported
 
 _SERVED = ("filter", "select", "orderby", "top", "skip", "count", "skiptoken", "format")
-_ABSENT = ("expand", "search", "apply", "compute", "levels", "index", "deltatoken", "schemaversion", "root")
+_ABSENT = ("expand", "search", "apply", "compute", "id", "levels", "index", "deltatoken", "schemaversion", "root")
 LONGEST_FILTER = 8_192
 """Characters of a query option in an address."""
 _INTEGER = re.compile(r"[0-9]{1,15}")
@@ -35,16 +37,20 @@ def read_options(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     options: dict[str, str] = {}
     for spelled, value in pairs:
         name = spelled.strip().lower().removeprefix("$")
-        if name in _ABSENT:
-            raise NotSupported(f"${name} is not supported here", target=f"${name}")
         if name not in _SERVED:
             if spelled.strip().startswith("$"):
-                raise BadRequest(f"there is no query option {spelled.strip()[:50]!r} in OData 4.0", target=spelled[:50])
+                raise _refused(name, spelled.strip()[:50])
             continue
         if name in options:
             raise BadRequest(f"${name} is given more than once", target=f"${name}")
         options[name] = value.strip()
     return options
+
+
+def _refused(name: str, spelled: str) -> Exception:
+    if name in _ABSENT:
+        return NotSupported(f"${name} is not supported here", target=f"${name}")
+    return BadRequest(f"there is no query option {spelled!r} in OData 4.0", target=spelled)
 
 
 def integer(options: Mapping[str, str], name: str) -> int | None:

@@ -1,5 +1,6 @@
 """Reads `$filter` and `$orderby`: one pass over the words, by the precedences of OData 4.0 (part 2, 5.1.1.9)."""
 
+import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -28,6 +29,8 @@ _UNARY = 6.5
 """`not a in (1, 2)` is the contrary of `a in (1, 2)`."""
 _JUNCTIONS = ("and", "or")
 _ABSENT = ("has", "divby")
+_ONE_TEXT = re.compile(r"\s*(?!(?i:not)\s)(?P<name>[A-Za-z_]\w*)\s+(?P<eq>[Ee][Qq])\s+(?P<text>'(?:[^']|'')*+')\s*")
+"""What most readers ask, one customer's rows: told at a glance."""
 _OPERAND = "a property, a literal, a function or ("
 
 
@@ -42,6 +45,15 @@ class Order:
 
 def parse_filter(text: str) -> Syntax:
     """Raises BadRequest with the position, NotSupported."""
+    if (one := _ONE_TEXT.fullmatch(text)) and not literals.is_word(one["name"]):
+        name = Name(one["name"], one.start("name"))
+        return Binary(
+            "eq", name, Literal(literals.unquoted(one["text"]), one["text"], one.start("text")), one.start("eq")
+        )
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Syntax:
     parser = _Parser(text, "$filter")
     found = parser.expression()
     parser.end()

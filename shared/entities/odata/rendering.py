@@ -1,7 +1,7 @@
 """How does an answer look? Rows as OData JSON, with as much about themselves as asked for, or as CSV."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
@@ -52,7 +52,7 @@ def collection(shape: Shape, rows: Iterable[Values], count: int | None, link: st
         body["@odata.context"] = shape.context
     if count is not None:
         body["@odata.count"] = str(count) if shape.format.has_long_texts else count
-    body["value"] = [_entity(shape, row) for row in rows]
+    body["value"] = _entities(shape, rows)
     if link is not None:
         body["@odata.nextLink"] = link
     return body
@@ -60,23 +60,45 @@ def collection(shape: Shape, rows: Iterable[Values], count: int | None, link: st
 
 def single(shape: Shape, row: Values) -> dict[str, Any]:
     is_bare = shape.format.metadata is Metadata.NONE
-    return ({} if is_bare else {"@odata.context": f"{shape.context}/$entity"}) | _entity(shape, row)
+    return ({} if is_bare else {"@odata.context": f"{shape.context}/$entity"}) | _entities(shape, [row])[0]
 
 
 def plain(schema: Schema, row: Values) -> dict[str, Any]:
     """All properties, and nothing about them."""
-    return _entity(Shape("", "", schema, tuple(schema.properties), Format()), row)
+    return _entities(Shape("", "", schema, tuple(schema.properties), Format()), [row])[0]
 
 
-def _entity(shape: Shape, row: Values) -> dict[str, Any]:
-    if shape.format.metadata is not Metadata.FULL:
-        return {name: _json_value(row.get(name), name, shape) for name in shape.select}
+def _entities(shape: Shape, rows: Iterable[Values]) -> list[dict[str, Any]]:
+    writers = _writers(shape)
+    if shape.format.metadata is Metadata.FULL:
+        return [_full(shape, row, writers) for row in rows]
+    found = []
+    for row in rows:
+        entity = dict(row) if tuple(row) == shape.select else {name: row.get(name) for name in shape.select}
+        for name, write in writers.items():
+            if (value := entity[name]) is not None:
+                entity[name] = write(value)
+        found.append(entity)
+    return found
+
+
+def _full(shape: Shape, row: Values, writers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {"@odata.type": f"#{NAMESPACE}.{shape.entity}", "@odata.id": _address(shape, row)}
     for name in shape.select:
         if (edm_type := shape.schema.properties[name]) in _TYPED:
             found[f"{name}@odata.type"] = f"#{edm_type.removeprefix('Edm.')}"
-        found[name] = _json_value(row.get(name), name, shape)
+        value = row.get(name)
+        found[name] = writers[name](value) if name in writers and value is not None else value
     return found
+
+
+def _writers(shape: Shape) -> dict[str, Callable[[Any], Any]]:
+    """Of the properties whose values are not put into JSON as they are."""
+    known: Mapping[EdmType, Callable[[Any], Any]] = _WRITERS
+    if shape.format.has_long_texts:
+        known = {**known, EdmType.INT64: str}
+    types = shape.schema.properties
+    return {name: known[types[name]] for name in shape.select if types[name] in known}
 
 
 def _address(shape: Shape, row: Values) -> str:
@@ -85,19 +107,15 @@ def _address(shape: Shape, row: Values) -> str:
     return f"{shape.root}/{shape.entity}({quote(inner, safe="'=,", errors='replace')})"
 
 
-def _json_value(value: object, name: str, shape: Shape) -> object:
-    match value:
-        case float() if not isfinite(value):
-            return not_finite(value)
-        case datetime():
-            return iso(value)
-        case int() if shape.format.has_long_texts and shape.schema.properties[name] is EdmType.INT64:
-            return str(value)
-    return value
+def _finite(value: float) -> float | str:
+    return value if isfinite(value) else not_finite(value)
 
 
 def iso(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
+
+
+_WRITERS: Mapping[EdmType, Callable[[Any], Any]] = {EdmType.DOUBLE: _finite, EdmType.DATE_TIME_OFFSET: iso}
 
 
 def as_csv(shape: Shape, rows: Sequence[Values]) -> str:

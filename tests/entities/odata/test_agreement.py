@@ -16,6 +16,7 @@ from shared.entities.odata.columns import arrow_filter, arrow_type
 from shared.entities.odata.evaluation import evaluate, in_order, matches
 from shared.entities.odata.filters import Call, Filter, Kind, Property
 from shared.entities.odata.parsing import parse_filter
+from shared.entities.odata.syntax import Binary, Literal, Name, Syntax
 from shared.entities.values import EdmType
 from shared.errors import BadRequest, NotSupported
 from tests.support.filters import SCHEMA, TYPES, filters, rows
@@ -89,3 +90,30 @@ def test_every_letter_that_python_knows_is_mapped_alike(function: str) -> None:
         if one != other and unicodedata.category(other) != "Cn"
     ]
     assert differing == []
+
+
+_WORDS = st.sampled_from(["CustomerId", "not", "NOT", "null", "True", "INF", "inf", "and", "eq", "in", "né", "_a1"])
+_SPACES = st.sampled_from([" ", "  ", "\t", "\u00a0", ""])
+_TEXTS = st.sampled_from(["'x'", "''", "'O''Neil'", "'a b eq'", "'''", "'x' 'y'", "x", "'\u2028'", "'x' and a eq 'y'"])
+
+
+@given(st.tuples(_SPACES, _WORDS, _SPACES, st.sampled_from(["eq", "EQ", "ne"]), _SPACES, _TEXTS, _SPACES).map("".join))
+def test_one_property_and_a_text_say_the_same_with_and_without_parentheses(text: str) -> None:
+    assert read(text) == read(f"({text})")
+
+
+def read(text: str) -> Syntax | None:
+    """None for what cannot be read."""
+    try:
+        return parse_filter(text)
+    except (BadRequest, NotSupported):
+        return None
+
+
+def test_where_a_filter_stands_is_told_however_it_is_read() -> None:
+    found = parse_filter(" id  eq 'x'")
+
+    assert isinstance(found, Binary)
+    assert isinstance(found.left, Name)
+    assert isinstance(found.right, Literal)
+    assert (found.left.at, found.at, found.right.at) == (1, 5, 8)
