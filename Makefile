@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 HOST ?= devhost
 COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
 
-.PHONY: help start demo doctor test test-slow test-azureml test-odata check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
+.PHONY: help start demo doctor test test-slow test-azureml test-odata test-infra verify-azure check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
@@ -29,6 +29,12 @@ test-azureml: .venv/ready .venv-pipeline/ready .venv-azureml/ready node_modules/
 
 test-odata: .venv/ready .venv-odata/ready node_modules/ready ## three OData clients against the data plane
 	@$(PY) -m pytest -q -m "not slow" tests/odata $(ARGS)
+
+test-infra: .venv-infra/ready ## checkov over the Bicep files
+	@.venv-infra/bin/checkov --config-file infra/.checkov.yaml
+
+verify-azure: .venv/ready ## what is taken for granted about Azure, looked at in a subscription (az login; ARGS="--subscription …", docs/verify-azure.md)
+	@$(PY) -m infra.verify $(ARGS)
 
 check: .venv/ready ## ruff, strict mypy, the architecture tests
 	@.venv/bin/ruff check .
@@ -70,11 +76,12 @@ lock: | $(UV) ## compile the requirements files anew
 	$(UV) $(COMPILE) --no-deps samples/customer_value/requirements.in -o samples/customer_value/requirements.txt
 	$(UV) $(COMPILE) tests/azureml/requirements.in -o tests/azureml/requirements.txt
 	$(UV) $(COMPILE) tests/odata/requirements.in -o tests/odata/requirements.txt
+	$(UV) $(COMPILE) tests/infra/requirements.in -o tests/infra/requirements.txt
 
 setup: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## what every other target needs
 
 clean: ## remove what the targets made
-	rm -rf .venv .venv-uv .venv-scoring .venv-pipeline .venv-azureml .venv-odata node_modules .local .mypy_cache .ruff_cache .build benchmarks/.build
+	rm -rf .venv .venv-uv .venv-scoring .venv-pipeline .venv-azureml .venv-odata .venv-infra node_modules .local .mypy_cache .ruff_cache .build benchmarks/.build
 
 .venv-uv/bin/uv:
 	@python3 -m venv .venv-uv
@@ -105,6 +112,12 @@ clean: ## remove what the targets made
 .venv-odata/ready: tests/odata/requirements.txt | $(UV)
 	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-odata
 	@$(UV) pip sync --quiet --python .venv-odata/bin/python tests/odata/requirements.txt
+	@touch $@
+
+# Only for test-infra.
+.venv-infra/ready: tests/infra/requirements.txt | $(UV)
+	@$(UV) venv --quiet --allow-existing --python 3.13 .venv-infra
+	@$(UV) pip sync --quiet --python .venv-infra/bin/python tests/infra/requirements.txt
 	@touch $@
 
 node_modules/ready: package-lock.json .npmrc

@@ -1,0 +1,141 @@
+// What an operator is told without asking. Each rule is a query over what the app emits; telemetry.json has the names.
+param token string
+param location string
+param tags object
+param applicationInsightsId string
+
+@description('Address that is mailed; empty for none.')
+param email string
+
+@description('Age in hours of an entity\'s rows that is too old.')
+param staleAfterHours int
+
+var names = loadJsonContent('../telemetry.json')
+var metric = 'customMetrics | where name =='
+var rules = [
+  {
+    name: 'failed-run'
+    severity: 2
+    title: 'A run failed or is held'
+    description: 'A run ended as failed, or its output is held until somebody decides. GET /api/runs says which, and why.'
+    window: 'PT15M'
+    query: '${metric} "${names.metrics.runs}" | extend status = tostring(customDimensions["${names.attributes.runStatus}"]) | where status in ("failed", "held") | summarize runs = sum(valueSum) by status, workflow = tostring(customDimensions["${names.attributes.workflow}"]) | where runs > 0'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'stale-entity'
+    severity: 2
+    title: 'An entity is stale'
+    description: 'Readers see rows older than ${staleAfterHours} hours. Look for runs that failed, are held, or were not due.'
+    window: 'PT1H'
+    query: '${metric} "${names.metrics.entityAge}" | summarize arg_max(timestamp, valueMax) by entity = tostring(customDimensions["${names.attributes.entity}"]) | where valueMax > ${staleAfterHours} * 3600'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'dead-tick'
+    severity: 1
+    title: 'The schedule stands still'
+    description: 'The timer schedule_tick, which runs each minute, has not come through for 15 minutes: no workflow starts by its timetable.'
+    window: 'PT15M'
+    query: '${metric} "${names.metrics.scheduleTick}" | where tostring(customDimensions["${names.attributes.outcome}"]) == "succeeded"'
+    operator: 'LessThan'
+    threshold: 1
+  }
+  {
+    name: 'poison-message'
+    severity: 2
+    title: 'A queue message failed for good'
+    description: 'A message failed five times. GET /api/poison has it with its cause; POST /api/poison/{id}/redrive tries it again.'
+    window: 'PT15M'
+    query: '${metric} "${names.metrics.poison}" | summarize messages = sum(valueSum) by queue = tostring(customDimensions["${names.attributes.queue}"]) | where messages > 0'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'server-errors'
+    severity: 2
+    title: 'Requests fail'
+    description: 'More than one request in twenty, and at least five, was answered with a status of 500 or above.'
+    window: 'PT15M'
+    query: 'requests | summarize total = count(), failed = countif(toint(resultCode) >= 500) | where failed >= 5 and failed * 20 > total'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'closed-limiter'
+    severity: 2
+    title: 'An endpoint takes no calls'
+    description: 'The limiter of an endpoint closed: the endpoint answers nothing but errors, so calls are not sent. GET /api/skills/{skill}/stats has its window.'
+    window: 'PT15M'
+    query: '${metric} "${names.metrics.limiterClosed}" | summarize closed = max(valueMax) by endpoint = tostring(customDimensions["${names.attributes.endpoint}"]) | where closed > 0'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'app-not-loaded'
+    severity: 0
+    title: 'The app has no functions'
+    description: 'A module failed to import, so the app serves nothing but its health, which names the module: GET /api/health.'
+    window: 'PT15M'
+    query: 'traces | where message has "${names.events.appNotLoaded}"'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+]
+
+resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
+  name: 'ag-bridge-${token}'
+  location: 'global'
+  tags: tags
+  properties: {
+    enabled: true
+    groupShortName: 'aml-bridge'
+    emailReceivers: [
+      {
+        name: 'operators'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
+  name: 'alert-bridge-${rule.name}-${token}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'AML Bridge: ${rule.title}'
+    description: rule.description
+    severity: rule.severity
+    enabled: true
+    autoMitigate: true
+    scopes: [
+      applicationInsightsId
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: rule.window
+    criteria: {
+      allOf: [
+        {
+          query: rule.query
+          timeAggregation: 'Count'
+          operator: rule.operator
+          threshold: rule.threshold
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: empty(email) ? [] : [
+        mail.id
+      ]
+    }
+  }
+}]
