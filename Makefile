@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 HOST ?= devhost
 COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
 
-.PHONY: help start demo doctor test test-slow test-azureml test-odata test-infra verify-azure check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
+.PHONY: help start demo doctor fixture test test-slow test-azureml test-odata test-infra verify-azure check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
@@ -35,6 +35,9 @@ test-infra: .venv-infra/ready ## checkov over the Bicep files
 
 verify-azure: .venv/ready ## what is taken for granted about Azure, looked at in a subscription (az login; ARGS="--subscription …", docs/verify-azure.md)
 	@$(PY) -m infra.verify $(ARGS)
+
+fixture: .venv/ready .venv-pipeline/ready node_modules/ready ## record what this release stores, for the tests of the next ones
+	@$(PY) -m tests.upgrade.record
 
 check: .venv/ready ## ruff, strict mypy, the architecture tests
 	@.venv/bin/ruff check .

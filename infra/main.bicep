@@ -187,6 +187,8 @@ module hostStorage 'modules/storage-account.bicep' = {
       'workflow-refresh'
       'run-advance'
       'import-part'
+      'run-notify'
+      'run-events'
       eventsQueue
     ]
     principalId: identity.outputs.principalId
@@ -216,6 +218,7 @@ module dataStorage 'modules/storage-account.bicep' = {
       'bridgeconnections'
       'bridgeentities'
       'bridgeerased'
+      'bridgeoperations'
       'bridgeparts'
       'bridgepoison'
       'bridgeprocesses'

@@ -10,13 +10,14 @@ from functools import lru_cache
 from typing import Any
 
 from shared.services.doctor import DoctorServices
+from shared.services.ownership import OwnershipServices
 from shared.services.skills import SkillServices
 from shared.services.workflows import WorkflowServices
 
 VERSION = "0.1.0"
 
 
-class Services(DoctorServices, SkillServices, WorkflowServices):
+class Services(DoctorServices, SkillServices, WorkflowServices, OwnershipServices):
     """What the triggers call."""
 
 

@@ -193,6 +193,29 @@ class StorageUnavailable(BridgeError):
     retryable = True
 
 
+class NewerVersion(BridgeError):
+    """What lies in storage, or in a queue, was written by a release of this app that came later."""
+
+    code = "NewerVersion"
+    status = 503
+    retryable = True
+
+
+class OlderVersion(BridgeError):
+    """What lies in storage, or in a queue, was written by a release before the one before this one."""
+
+    code = "OlderVersion"
+    status = 500
+
+
+class AccountInUse(BridgeError):
+    """The data account belongs to another app: the message says to which, and how that is changed."""
+
+    code = "AccountInUse"
+    status = 503
+    retryable = True
+
+
 class NotReady(BridgeError):
     """What was asked for is being made, and takes longer than a request should."""
 
@@ -221,6 +244,19 @@ class WorkspaceUnavailable(BridgeError):
     code = "WorkspaceUnavailable"
     status = 503
     retryable = True
+
+
+class NotificationFailed(BridgeError):
+    """The address that a workflow's runs are told to did not take the word of one."""
+
+    code = "NotificationFailed"
+    status = 502
+    retryable = True
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        """`is_final`: the receiver wants no more of it."""
+        super().__init__(message)
+        self.is_final = is_final
 
 
 class ConfigurationError(BridgeError):

@@ -65,6 +65,7 @@ def _lower(value: object) -> object:
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HOST = re.compile(r"\.?([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?\.?")
+_APP_ID = re.compile(r"[A-Za-z0-9._/-]{1,100}")
 _ADDRESSES = (
     "AZURE_RESOURCE_MANAGER",
     "PUBLIC_BASE_URL",
@@ -111,6 +112,12 @@ class Settings(BaseModel):
     AzureWebJobsStorage__accountName: str = ""
     STORAGE_SUFFIX: str = "core.windows.net"
 
+    # Whose the data account is
+    BRIDGE_APP_ID: str = ""
+    """This app's name among those that might use the account; the site's and the slot's unless set."""
+    BRIDGE_TAKE_OVER: bool = False
+    """Take the account over from the app that owns it; counts once."""
+
     # Identity and clouds
     AZURE_CLIENT_ID: str = ""
     """Client id of a user-assigned identity."""
@@ -152,6 +159,10 @@ class Settings(BaseModel):
     RETENTION_DAYS: Count = 90
     """How long ended runs, their exports, slots and poison messages are kept."""
 
+    # Notifications
+    NOTIFY_HOSTS: Listed = ()
+    """Hosts that runs may be told to; none unless set."""
+
     # Limits
     MAX_BODY_BYTES: Count = 32 * MIB
     MAX_RECORDS: Count = 1000
@@ -160,6 +171,7 @@ class Settings(BaseModel):
 
     # Set by the platform
     WEBSITE_SITE_NAME: str = ""
+    WEBSITE_SLOT_NAME: str = ""
     WEBSITE_HOSTNAME: str = ""
     WEBSITE_INSTANCE_ID: str = ""
     WEBSITE_AUTH_ENABLED: bool = False
@@ -179,13 +191,20 @@ class Settings(BaseModel):
             faults = "; ".join(f"{detail.target or 'settings'}: {detail.message}" for detail in details)
             raise ConfigurationError(f"an app setting cannot be used: {faults}", details=details) from error
 
-    @field_validator("SCORING_HOSTS")
+    @field_validator("SCORING_HOSTS", "NOTIFY_HOSTS")
     @classmethod
     def _hosts_alone(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         for host in hosts:
             if not _HOST.fullmatch(host):
                 raise ValueError(f"{host[:100]!r} is no host; list hosts such as inference.ml.azure.com, with commas")
         return hosts
+
+    @field_validator("BRIDGE_APP_ID")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if not _APP_ID.fullmatch(value):
+            raise ValueError("is a name: letters, digits, . _ / and -, at most 100")
+        return value
 
     @field_validator("AZURE_TENANT_ID", "CONNECTION_CLIENT_ID")
     @classmethod
@@ -223,6 +242,15 @@ class Settings(BaseModel):
         return self
 
     @property
+    def app_id(self) -> str:
+        """The same for all processes of an app; a deployment slot is an app of its own. On a laptop all are one."""
+        if self.BRIDGE_APP_ID:
+            return self.BRIDGE_APP_ID.lower()
+        slot = self.WEBSITE_SLOT_NAME.lower()
+        site = self.WEBSITE_SITE_NAME.lower() or "local"
+        return site if slot in ("", "production") else f"{site}/{slot}"
+
+    @property
     def own_reader_key(self) -> str:
         """BRIDGE_KEY, but in Azure, where keys have names and can be revoked."""
         return "" if self.WEBSITE_SITE_NAME else self.BRIDGE_KEY
@@ -243,6 +271,15 @@ class Settings(BaseModel):
     @property
     def scoring_hosts(self) -> ScoringHosts:
         return ScoringHosts(self.SCORING_HOSTS, loopback=self.ALLOW_LOOPBACK_SCORING)
+
+    @property
+    def notify_hosts(self) -> ScoringHosts:
+        return ScoringHosts(
+            self.NOTIFY_HOSTS,
+            loopback=self.ALLOW_LOOPBACK_SCORING,
+            setting="NOTIFY_HOSTS",
+            form="the address of a receiver, such as https://hooks.contoso.com/bridge",
+        )
 
     @property
     def has_data_account(self) -> bool:

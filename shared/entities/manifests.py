@@ -10,6 +10,7 @@ from shared.entities.files import SnapshotFiles, current_path, manifest_path
 from shared.entities.schema import CUSTOMER_ID, Schema
 from shared.entities.snapshots import EntityStore, Snapshot, find_entity
 from shared.errors import Gone
+from shared.versions import check_version
 from shared.wire import json_bytes
 
 VERSION = 1
@@ -71,6 +72,8 @@ class Manifest:
 
 
 def parse_manifest(document: Mapping[str, Any]) -> Manifest:
+    """Raises NewerVersion, OlderVersion."""
+    check_version(document.get("v"), VERSION, "the manifest of a snapshot")
     files = tuple(
         ManifestFile(file["path"], file["rows"], file["bytes"], tuple(file["groups"])) for file in document["files"]
     )

@@ -15,6 +15,10 @@ from shared.entities.outputs import FileKind, OutputFile, OutputFiles, find_file
 from shared.entities.parquet import read_footer
 from shared.entities.schema import FoundColumn, Schema, Wanted, check_keys, decide_schema, parse_schema
 from shared.errors import UnusableOutput
+from shared.versions import check_version
+
+VERSION = 1
+"""Of a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Plan:
     def document(self) -> dict[str, Any]:
         """As JSON; `parse_plan` reads it back. May be larger than a table's property: some 100 bytes a part."""
         return {
-            "v": 1,
+            "v": VERSION,
             "files": [file.document() for file in self.files],
             "schema": self.schema.document(),
             "parts": [part.document() for part in self.parts],
@@ -78,6 +82,8 @@ class Plan:
 
 
 def parse_plan(document: Mapping[str, Any]) -> Plan:
+    """Raises NewerVersion, OlderVersion."""
+    check_version(document.get("v"), VERSION, "the plan of an import")
     return Plan(
         tuple(parse_file(file) for file in document["files"]),
         parse_schema(document["schema"]),

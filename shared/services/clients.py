@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shared.aml.auth import Credential, Tokens
     from shared.aml.capacity import Processes
     from shared.aml.tenants import Tenants
+    from shared.operations.ownership import OwnershipStore
     from shared.storage.blobs import BlobOutput, BlobServiceClient
     from shared.storage.datastores import DatastoreFiles
     from shared.storage.plane import RowPlane
@@ -38,6 +39,7 @@ class Clients:
         processes: "Processes | None" = None,
         poison_store: PoisonStore | None = None,
         poisoned: Poisoned | None = None,
+        ownership: "OwnershipStore | None" = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings = Settings.from_environment(environment)
@@ -47,6 +49,7 @@ class Clients:
         self._skill_store = skill_store
         self._poison_store = poison_store
         self._given_poisoned = poisoned
+        self._given_ownership = ownership
         self._transport = transport
         self._credential = credential
         self._given_registration = registration

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared.errors import NotFound
 from shared.services.data import DataServices
 from shared.workflows.poison import Cause, Poisoned, PoisonStore
-from shared.workflows.queues import ADVANCE_QUEUE, PART_QUEUE
+from shared.workflows.queues import ADVANCE_QUEUE, ANNOUNCE_QUEUE, NOTIFY_QUEUE, PART_QUEUE
 
 if TYPE_CHECKING:
     from shared.aml.azure import Azure
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from shared.workflows.definition import WorkflowDefinition
     from shared.workflows.erasing import Erasure
     from shared.workflows.importing import ImportSteps
+    from shared.workflows.messages import NotifyMessage
+    from shared.workflows.notifications import Notifier
     from shared.workflows.part_work import PartWork
     from shared.workflows.refreshing import Refreshes
     from shared.workflows.run_control import RunControl
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from shared.workflows.sweeping import Sweep
     from shared.workflows.views import WorkflowViews
     from shared.workflows.workspaces import WorkspaceReader
+
+_EVENT_LIFETIME = 7 * 86400
+"""Seconds that an event waits in its queue for who reads it."""
 
 
 class WorkflowServices(DataServices):
@@ -58,7 +63,8 @@ class WorkflowServices(DataServices):
     def workflows(self) -> "WorkflowCatalog":
         from shared.workflows.catalog import WorkflowCatalog
 
-        return WorkflowCatalog(self._workflow_store, self.connections.get, self.readers)
+        check_url = self.settings.notify_hosts.check
+        return WorkflowCatalog(self._workflow_store, self.connections.get, self.readers, check_url)
 
     @cached_property
     def refreshes(self) -> "Refreshes":
@@ -72,11 +78,35 @@ class WorkflowServices(DataServices):
         """Advances runs."""
         from shared.workflows.advancing import Runner
         from shared.workflows.job_steps import JobSteps
+        from shared.workflows.notifications import Announcer
 
+        announcer = Announcer(event=self._send_event, notify=self._send_notify)
         azure = self._azure
         jobs = JobSteps(self.connections.get, azure.access, azure.jobs, self.data, self.datastore_output, self.now)
         return Runner(
-            self.run_store, self._workflow_store, jobs, self._import_steps, send=self.send_advance, now=self.now
+            self.run_store,
+            self._workflow_store,
+            jobs,
+            self._import_steps,
+            send=self.send_advance,
+            tell=announcer.tell,
+            now=self.now,
+        )
+
+    @cached_property
+    def notifier(self) -> "Notifier":
+        """Tells receivers of runs."""
+        from shared.aml.webhooks import Webhooks
+        from shared.workflows.notifications import Notifier
+
+        return Notifier(
+            self.run_store,
+            self.runner.record,
+            self.poison,
+            post=Webhooks(self._http, self.settings.notify_hosts).post,
+            secret_of=self._environment.get,
+            send=self._send_notify,
+            now=self.now,
         )
 
     @cached_property
@@ -179,11 +209,20 @@ class WorkflowServices(DataServices):
 
         await self.queues.send(PART_QUEUE, part_message(run, number), delay=delay)
 
+    async def _send_event(self, text: str) -> None:
+        await self.queues.send(ANNOUNCE_QUEUE, text, lifetime=_EVENT_LIFETIME)
+
+    async def _send_notify(self, message: "NotifyMessage", delay: float) -> None:
+        await self.queues.send(NOTIFY_QUEUE, message.text(), delay=delay)
+
     async def _tell_run(self, queue: str, body: str, cause: Cause | None) -> None:
-        """A part whose message was given up fails its run; every other message is about something that goes on."""
-        from shared.workflows.messages import read_part
+        """A part whose message was given up fails its run, a notification is noted there; every other message is about
+        something that goes on."""
+        from shared.workflows.messages import read_notify, read_part
         from shared.workflows.runs import RunError
 
+        if queue == NOTIFY_QUEUE:
+            await self.notifier.note(read_notify(body), cause.message if cause else "its message left no cause")
         if queue != PART_QUEUE:
             return
         part = read_part(body)

@@ -81,11 +81,15 @@ class EndpointId:
 
 @dataclass(frozen=True, slots=True)
 class ScoringHosts:
-    """Which hosts a payload and a key may be sent to (settings SCORING_HOSTS, ALLOW_LOOPBACK_SCORING)."""
+    """Which hosts a payload and a key may be sent to (settings SCORING_HOSTS, ALLOW_LOOPBACK_SCORING), or the word of a
+    run's end (NOTIFY_HOSTS)."""
 
     allowed: Sequence[str] = DEFAULT_SCORING_HOSTS
     loopback: bool = False
     """Plain http to 127.0.0.1, localhost and [::1], for a laptop."""
+    setting: str = "SCORING_HOSTS"
+    """The one that lists them."""
+    form: str = "the address of a scoring endpoint, such as https://name.region.inference.ml.azure.com/score"
 
     def check(self, uri: str) -> None:
         """Raises ValueError, with cause and cure, unless `uri` is a place that calls may go to."""
@@ -99,22 +103,24 @@ class ScoringHosts:
         if parts.username is not None or parts.password is not None or "\\" in uri:
             raise ValueError("a URI with a user name, a password or a backslash is refused; give the key in `key`")
         if parts.fragment or port == 0 or not host:
-            raise ValueError(
-                "not the address of a scoring endpoint, such as https://name.region.inference.ml.azure.com/score"
-            )
+            raise ValueError(f"not {self.form}")
         if self.loopback and _is_loopback(host) and parts.scheme in ("http", "https"):
             return
         if parts.scheme != "https":
             raise ValueError(f"only https is allowed, not {parts.scheme or 'a relative address'}")
         if _is_address(host):
-            raise ValueError("an address literal is refused: name the host, and allow it in the setting SCORING_HOSTS")
+            raise ValueError(
+                f"an address literal is refused: name the host, and allow it in the setting {self.setting}"
+            )
         if not _HOST.fullmatch(host):
             raise ValueError(f"{host!r} is not the name of a host: it has letters, digits, hyphens and dots")
         if any(label.startswith("xn--") for label in host.split(".")):
-            raise ValueError("an internationalized host name (xn--…) is refused: scoring hosts have plain names")
+            raise ValueError(
+                f"an internationalized host name (xn--…) is refused: hosts in {self.setting} have plain names"
+            )
         if not any(_is_under(host, suffix) for suffix in self.allowed):
             raise ValueError(
-                f"the host {host} is not on the allow-list; to allow it, add it to the app setting SCORING_HOSTS "
+                f"the host {host} is not on the allow-list; to allow it, add it to the app setting {self.setting} "
                 f"(now: {', '.join(self.allowed) or 'none'})"
             )
 

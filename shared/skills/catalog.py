@@ -15,7 +15,7 @@ from uuid import uuid4
 from shared.conditions import Conditions, etag_of
 from shared.errors import InvalidDefinition, InvalidName, NotFound, StorageUnavailable, there_are
 from shared.skills.addresses import ScoringHosts, origin
-from shared.skills.definition import REDACTED, SkillDefinition, parse_definition, strip_definition
+from shared.skills.definition import REDACTED, SkillDefinition, parse_definition, stored_definition, strip_definition
 from shared.wire import json_bytes
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -52,7 +52,7 @@ class StoredSkill:
         return {"name": self.name, **self.document, "skill": self.name, "@odata.etag": self.etag}
 
     def definition(self) -> SkillDefinition:
-        return parse_definition(self.document)
+        return stored_definition(self.document)
 
 
 class SkillStore(Protocol):

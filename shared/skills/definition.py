@@ -205,8 +205,17 @@ def _refuse_duplicates(kind: str, names: list[str]) -> None:
 
 def parse_definition(document: Mapping[str, Any]) -> SkillDefinition:
     """Read a definition (as `strip_definition` leaves it). Raises InvalidDefinition: every fault with its place."""
+    return _read(document, extra="forbid")
+
+
+def stored_definition(document: Mapping[str, Any]) -> SkillDefinition:
+    """One that was checked when it was saved, perhaps by a newer release: members that this one does not know are ignored."""
+    return _read(document, extra="ignore")
+
+
+def _read(document: Mapping[str, Any], extra: Literal["forbid", "ignore"]) -> SkillDefinition:
     try:
-        return SkillDefinition.model_validate(document)
+        return SkillDefinition.model_validate(document, extra=extra)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)[:MOST_FAULTS]
         raise combined([fault_detail(fault) for fault in faults], _WHAT, InvalidDefinition) from error

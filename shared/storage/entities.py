@@ -32,7 +32,7 @@ class TableEntities:
         return [_read_entity(row) async for row in self._table.query(_POINTERS)]
 
     async def save(self, entity: Entity) -> bool:
-        columns = {"Name": entity.name, **write_document(_entity_document(entity))}
+        columns = {"Name": entity.name, **write_document(_entity_document(entity), entity.version)}
         key = entity.name.lower()
         try:
             if entity.version:
@@ -55,7 +55,11 @@ class TableEntities:
         return [_read_snapshot(read_document(row)) async for row in self._table.query(_snapshots(entity))]
 
     async def save_snapshot(self, entity: str, snapshot: Snapshot) -> None:
-        await self._table.upsert(_snapshots(entity), snapshot.table, write_document(_snapshot_document(snapshot)))
+        partition = _snapshots(entity)
+        former = await self._table.get(partition, snapshot.table)
+        version = former.etag if former else None
+        columns = write_document(_snapshot_document(snapshot), version)
+        await self._table.upsert(partition, snapshot.table, columns, version)
 
     async def delete_snapshot(self, entity: str, table: str) -> None:
         await self._table.delete(_snapshots(entity), table)

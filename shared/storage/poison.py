@@ -8,7 +8,7 @@ from typing import Any
 from azure.data.tables.aio import TableServiceClient
 
 from shared.errors import StorageUnavailable
-from shared.storage.columns import in_columns, read_document
+from shared.storage.columns import in_columns, kept_members, read_document
 from shared.storage.tables import Row, Table
 from shared.workflows.poison import Cause, PoisonMessage, poison_id
 
@@ -40,7 +40,8 @@ class TablePoison:
         raise StorageUnavailable(f"the poison message {message.id} changes all the time; try again")
 
     async def _save(self, message: PoisonMessage, replaces: Row | None) -> bool:
-        columns = {"Queue": message.queue, **_columns(_message_document(message))}
+        kept = kept_members(replaces.etag) if replaces else {}
+        columns = {"Queue": message.queue, **_columns(kept | _message_document(message))}
         if replaces is None:
             return await self._table.insert(_MESSAGES, message.id, columns)
         return await self._table.replace(_MESSAGES, message.id, columns, replaces.etag)

@@ -44,16 +44,17 @@ class Queues:
     def __init__(self, service: QueueServiceClient) -> None:
         self._service = service
 
-    async def send(self, queue: str, text: str, *, delay: float = 0) -> None:
-        """`delay`: seconds before anybody sees it; a part of one counts whole. Raises StorageUnavailable."""
+    async def send(self, queue: str, text: str, *, delay: float = 0, lifetime: int | None = None) -> None:
+        """`delay`: seconds before anybody sees it; a part of one counts whole. `lifetime`: seconds that it is kept unread,
+        the service's seven days unless said. Raises StorageUnavailable."""
         client = self._service.get_queue_client(queue)
         visible_in = ceil(delay) or None
         try:
             try:
-                await client.send_message(text, visibility_timeout=visible_in)
+                await client.send_message(text, visibility_timeout=visible_in, time_to_live=lifetime)
             except ResourceNotFoundError:
                 await self._create(queue)
-                await client.send_message(text, visibility_timeout=visible_in)
+                await client.send_message(text, visibility_timeout=visible_in, time_to_live=lifetime)
         except AzureError as error:
             raise unavailable(queue, error) from error
 

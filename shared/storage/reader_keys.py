@@ -20,7 +20,7 @@ _KEYS = ("key|", "key}")
 
 class TableReaderKeys:
     def __init__(self, service: TableServiceClient) -> None:
-        self._table = Table(service, "bridgereaderkeys")
+        self._table = Table(service, "bridgereaderkeys", optional=("ExpiresAt", "LastUsedAt"))
 
     async def find(self, key_id: str) -> ReaderKey | None:
         row = await self._table.get(_PARTITION, f"key|{key_id}")

@@ -28,8 +28,10 @@ class NamedRows[T: Resource]:
         *,
         write: Callable[[T], Values],
         read: Callable[[Row], T],
+        optional: Sequence[str] = (),
     ) -> None:
-        self._table = Table(service, table)
+        """`optional`: columns that a row may lack."""
+        self._table = Table(service, table, optional=optional)
         self._partition = partition
         self._write = write
         self._read = read

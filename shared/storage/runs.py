@@ -3,7 +3,7 @@
 | row | holds |
 |---|---|
 | `run|{newest first}|{id}` | the run |
-| `live|{id}` | nothing; that the run has not ended |
+| `live|{id}` | nothing; that the run has not ended, or that its end is still to be told |
 | `claim|{workflow}` | the workflow's active, pending and latest run |
 | `op|{workflow}|{hash}` | the run that a request with an operation id began or joined |
 """
@@ -66,17 +66,17 @@ class TableRuns:
     async def note(self, run: Run, operation_id: str) -> None:
         await self._table.insert(_PARTITION, _operation_key(run.workflow, operation_id), {"Run": run.id})
 
-    async def save(self, run: Run, version: str, claim: Claim | None = None) -> bool:
-        writes = [Write(_run_key(run.id), _run_columns(run), etag=version)]
+    async def save(self, run: Run, version: str, claim: Claim | None = None, *, settles: bool = False) -> bool:
+        writes = [Write(_run_key(run.id), _run_columns(run, version), etag=version)]
         if claim is not None:
             writes.append(_claim_write(claim))
-        if run.status.is_terminal:
+        if settles:
             writes.append(Write(f"live|{run.id}", None))
         return await self._table.transact(_PARTITION, writes)
 
     async def live(self) -> AsyncIterator[str]:
-        async for row in self._table.query(_PARTITION, keys=("live|", f"live{_AFTER}")):
-            yield row["RowKey"].removeprefix("live|")
+        async for key in self._table.keys(_PARTITION, between=("live|", f"live{_AFTER}")):
+            yield key.removeprefix("live|")
 
     async def active_over(self, connection: str) -> Sequence[str]:
         """The runs that move and began with this connection, named without regard to case."""
@@ -116,6 +116,7 @@ class TableRuns:
         )
         for key in [row["RowKey"] async for row in operations]:
             await self._table.delete(_PARTITION, key)
+        await self._table.delete(_PARTITION, f"live|{run}")
         await self._table.delete(_PARTITION, _run_key(run))
 
 
@@ -157,12 +158,12 @@ def _read_claim(row: Row) -> Claim:
     return Claim(row["Workflow"], row["Active"] or None, row["Pending"] or None, row["Latest"] or None, row.etag)
 
 
-def _run_columns(run: Run) -> dict[str, str | datetime]:
+def _run_columns(run: Run, replaces: str | None = None) -> dict[str, str | datetime]:
     return {
         "Workflow": run.workflow.lower(),
         "Status": run.status.value,
         "UpdatedAt": run.updated_at,
-        **write_document(_codec().dump_python(run, mode="json")),
+        **write_document(_codec().dump_python(run, mode="json"), replaces),
     }
 
 

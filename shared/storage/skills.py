@@ -16,7 +16,8 @@ class TableSkillStore(NamedRows[StoredSkill]):
     """Skills, and beside them their secrets."""
 
     def __init__(self, service: TableServiceClient) -> None:
-        super().__init__(service, "bridgeskills", _PARTITION, write=_columns, read=_read)
+        optional = ("KeySetting", "KeySecret")
+        super().__init__(service, "bridgeskills", _PARTITION, write=_columns, read=_read, optional=optional)
         self._secrets = Table(service, "bridgesecrets")
 
     async def get_secret(self, secret_id: str) -> str | None:

@@ -26,7 +26,7 @@ _AFTER = ":"
 
 class TableSlots:
     def __init__(self, service: TableServiceClient) -> None:
-        self._table = Table(service, "bridgeslots")
+        self._table = Table(service, "bridgeslots", optional=("Settled", "Claimed", "ClaimedAt"))
 
     async def marks(self) -> Mapping[str, Mark]:
         return {row["RowKey"]: _read_mark(row) async for row in self._table.query(_MARKS)}

@@ -19,28 +19,32 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import UpdateMode
+from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.errors import StorageUnavailable
 from shared.storage.accounts import open_account
+from shared.storage.kept import Row, RowVersion, foreign_columns
+from shared.versions import check_version
 
-__all__ = ["OTHERWISE", "Row", "Table", "TableServiceClient", "Write", "connect", "error_code", "unavailable"]
+__all__ = [
+    "OTHERWISE",
+    "Row",
+    "RowVersion",
+    "Table",
+    "TableServiceClient",
+    "Write",
+    "connect",
+    "error_code",
+    "unavailable",
+]
 
 type Values = Mapping[str, str | int | float | bool | datetime]
 
 _MOST_IN_TRANSACTION = 100
 
 VERSION = 1
-"""Of the rows that this release writes, in their column `V`."""
-
-
-class Row(dict[str, Any]):
-    """A row's columns, and its `etag` for a conditional write."""
-
-    def __init__(self, values: Mapping[str, Any], etag: str | None) -> None:
-        super().__init__(values)
-        self.etag = etag or ""
+"""Of the rows that this release writes, in their column `V`, unless a table has its own."""
 
 
 def connect(connection: str, endpoint: str, credential: Callable[[], Any]) -> TableServiceClient:
@@ -91,11 +95,17 @@ class Write:
 
 
 class Table:
-    """One table. Every method raises StorageUnavailable where storage fails us."""
+    """One table. Every method raises StorageUnavailable where storage fails us; reading a row also raises NewerVersion and
+    OlderVersion. A conditional write keeps the columns that this release does not know."""
 
-    def __init__(self, service: TableServiceClient, name: str) -> None:
+    def __init__(
+        self, service: TableServiceClient, name: str, *, optional: Sequence[str] = (), version: int = VERSION
+    ) -> None:
+        """`optional`: the columns that a row of this release may lack; all others it always has. `version`: of its rows."""
         self._client: TableClient = service.get_table_client(name)
         self.name = name
+        self._optional = frozenset(optional)
+        self._version = version
 
     async def get(self, partition: str, row: str) -> Row | None:
         try:
@@ -104,7 +114,12 @@ class Table:
             return None
         except AzureError as error:
             raise unavailable(self.name, error) from error
-        return Row(entity, entity.metadata["etag"])
+        return self._row(entity)
+
+    async def keys(self, partition: str, *, between: tuple[str, str] | None = None) -> AsyncIterator[str]:
+        """The rows' keys alone, as in `query`, in whatever version the rows are."""
+        async for entity in self._entities(partition, keys=between):
+            yield entity["RowKey"]
 
     async def query(
         self,
@@ -117,6 +132,18 @@ class Table:
     ) -> AsyncIterator[Row]:
         """The rows of one partition, in the order of their keys; `keys`: from the first up to the second, which is not
         included; `after`: behind this one; `where`: columns and their values; `page`: rows asked for at once."""
+        async for entity in self._entities(partition, keys=keys, after=after, where=where, page=page):
+            yield self._row(entity)
+
+    async def _entities(
+        self,
+        partition: str,
+        *,
+        keys: tuple[str, str] | None = None,
+        after: str | None = None,
+        where: Mapping[str, str | bool] | None = None,
+        page: int | None = None,
+    ) -> AsyncIterator[TableEntity]:
         conditions = ["PartitionKey eq @partition"]
         parameters: dict[str, str | bool] = {"partition": partition}
         if keys is not None:
@@ -131,7 +158,7 @@ class Table:
         found = self._client.query_entities(" and ".join(conditions), parameters=parameters, results_per_page=page)
         try:
             async for entity in found:
-                yield Row(entity, entity.metadata["etag"])
+                yield entity
         except ResourceNotFoundError:
             return
         except AzureError as error:
@@ -139,20 +166,22 @@ class Table:
 
     async def insert(self, partition: str, row: str, values: Values) -> bool:
         """Write a new row; False if there is one."""
-        return await self._inserted(_entity(partition, row, values)) is not None
+        return await self._inserted(self._entity(partition, row, values)) is not None
 
-    async def upsert(self, partition: str, row: str, values: Values) -> None:
-        entity = _entity(partition, row, values)
+    async def upsert(self, partition: str, row: str, values: Values, former: str | None = None) -> None:
+        """Write, whatever is there; `former`: the version of what was there a moment ago, of which foreign columns stay."""
+        entity = self._entity(partition, row, values, former)
         await self._making_table(lambda: self._client.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
     async def replace(self, partition: str, row: str, values: Values, etag: str) -> bool:
         """Write over a row; False if it has changed since `etag`, or is gone."""
-        return await self._replaced(_entity(partition, row, values), etag) is not None
+        return await self._replaced(self._entity(partition, row, values, etag), etag) is not None
 
     async def swap(self, partition: str, row: str, values: Values, etag: str) -> str | None:
         """Write over a row as it was at `etag`, or a new one where that is empty; its new etag, None if it is not so."""
-        entity = _entity(partition, row, values)
-        return await (self._replaced(entity, etag) if etag else self._inserted(entity))
+        entity = self._entity(partition, row, values, etag)
+        written = await (self._replaced(entity, etag) if etag else self._inserted(entity))
+        return None if written is None else RowVersion(written, entity)
 
     async def delete(self, partition: str, row: str, etag: str | None = None) -> bool:
         """Remove a row; False if it has changed since `etag`. What is not there is removed already."""
@@ -169,7 +198,7 @@ class Table:
 
     async def transact(self, partition: str, writes: Sequence[Write]) -> bool:
         """All of `writes` (at most 100) or none; False if one of them found other than it expects."""
-        operations = [_operation(partition, write) for write in writes]
+        operations = [self._operation(partition, write) for write in writes]
         try:
             await self._making_table(partial(self._client.submit_transaction, operations))
         except ResourceExistsError:
@@ -182,7 +211,7 @@ class Table:
 
     async def upsert_all(self, partition: str, rows: Mapping[str, Values]) -> None:
         """Write rows of one partition, by their keys, a hundred in a transaction."""
-        entities = [_entity(partition, key, values) for key, values in rows.items()]
+        entities = [self._entity(partition, key, values) for key, values in rows.items()]
         for some in batched(entities, _MOST_IN_TRANSACTION, strict=False):
             operations = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in some]
             await self._making_table(partial(self._client.submit_transaction, operations))
@@ -236,26 +265,30 @@ class Table:
         except ResourceExistsError:
             return
 
+    def _row(self, entity: TableEntity) -> Row:
+        check_version(entity.get("V"), self._version, f"a row of the table {self.name}")
+        return Row(entity, entity.metadata["etag"])
 
-def _entity(partition: str, row: str, values: Values) -> dict[str, Any]:
-    return {"PartitionKey": partition, "RowKey": row, "V": VERSION, **values}
+    def _entity(self, partition: str, row: str, values: Values, former: str | None = None) -> dict[str, Any]:
+        """`former`: the version of the row that is written over."""
+        own = {"PartitionKey": partition, "RowKey": row, "V": self._version, **values}
+        return foreign_columns(former, self._optional) | own
+
+    def _operation(self, partition: str, write: Write) -> tuple[Any, ...]:
+        condition: dict[str, Any] = {}
+        if write.etag is not None:
+            condition = {"etag": write.etag, "match_condition": MatchConditions.IfNotModified}
+        if write.values is None:
+            return "delete", {"PartitionKey": partition, "RowKey": write.row}, condition
+        entity = self._entity(partition, write.row, write.values, write.etag)
+        if write.is_new:
+            return "create", entity
+        mode = {"mode": UpdateMode.REPLACE}
+        return ("update", entity, mode | condition) if condition else ("upsert", entity, mode)
 
 
 OTHERWISE = ("EntityAlreadyExists", "UpdateConditionNotSatisfied", "ResourceNotFound", "EntityNotFound")
 """What a write answers that found other than it expects."""
-
-
-def _operation(partition: str, write: Write) -> tuple[Any, ...]:
-    condition: dict[str, Any] = {}
-    if write.etag is not None:
-        condition = {"etag": write.etag, "match_condition": MatchConditions.IfNotModified}
-    if write.values is None:
-        return "delete", {"PartitionKey": partition, "RowKey": write.row}, condition
-    entity = _entity(partition, write.row, write.values)
-    if write.is_new:
-        return "create", entity
-    mode = {"mode": UpdateMode.REPLACE}
-    return ("update", entity, mode | condition) if condition else ("upsert", entity, mode)
 
 
 def error_code(error: BaseException | None) -> str:

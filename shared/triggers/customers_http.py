@@ -6,7 +6,7 @@ import azure.functions as func
 
 from shared.errors import NotFound
 from shared.loading import at_first_use
-from shared.triggers.http import answers, get_services, json_response, read_body
+from shared.triggers.http import answers, answers_reading, get_services, json_response, read_body
 from shared.wire import read_json
 
 with at_first_use():
@@ -25,7 +25,7 @@ async def get_customer(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @blueprint.route(route="api/customers/lookup", methods=["POST"])
-@answers
+@answers_reading
 async def look_up_customers(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     lookup = customers.parse_lookup(read_json(read_body(req, services)))

@@ -8,7 +8,7 @@ import azure.functions as func
 
 from shared.errors import BadRequest
 from shared.loading import at_first_use
-from shared.triggers.http import Handler, answers, base_url, get_services, json_response, read_body
+from shared.triggers.http import Handler, answers, answers_reading, base_url, get_services, json_response, read_body
 from shared.triggers.sign_in import needs_sign_in
 
 with at_first_use():
@@ -53,7 +53,7 @@ async def get_instance_data(req: func.HttpRequest) -> func.HttpResponse:
 
 @blueprint.route(route=f"{_DATA}/{{*path}}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @speaks_odata
-@answers
+@answers_reading
 @needs_sign_in
 async def query_data(req: func.HttpRequest) -> func.HttpResponse:
     formats.check_body(req.headers.get("Content-Type"))

@@ -41,14 +41,24 @@ def get_services() -> "Services":
 
 def answers(handler: Handler) -> Handler:
     """Checks what every route checks, and renders every error in the one shape. A stack goes to the log's own
-    field alone, never into an answer."""
+    field alone, never into an answer. What is no GET changes something, and so needs an account that is this app's."""
+    return _rim(handler, reads=False)
 
+
+def answers_reading(handler: Handler) -> Handler:
+    """The same for a POST that changes nothing."""
+    return _rim(handler, reads=True)
+
+
+def _rim(handler: Handler, *, reads: bool) -> Handler:
     @wraps(handler)
     async def rim(req: func.HttpRequest) -> func.HttpResponse:
         request = request_id(req)
         try:
             _check_role(handler.__name__, req)
             _check_version(req)
+            if not reads and req.method != "GET":
+                await get_services().account.check()
             response = await handler(req)
         except BridgeError as error:
             response = _error_response(error)
@@ -168,6 +178,7 @@ def base_url(req: func.HttpRequest, services: "Services") -> str:
 
 __all__ = [
     "answers",
+    "answers_reading",
     "base_url",
     "conditions",
     "get_services",

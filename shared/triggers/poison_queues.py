@@ -52,11 +52,17 @@ async def keep_aml_events(msg: str) -> None:
     await take_poison("aml-events", msg)
 
 
+@blueprint.queue_trigger(arg_name="msg", queue_name="run-notify-poison", connection=_CONNECTION)
+async def keep_run_notify(msg: str) -> None:
+    await take_poison("run-notify", msg)
+
+
 async def take_poison(queue: str, body: str, services: "Callable[[], Services]" = get_services) -> None:
     """Keep the message, and tell of it. Raises only where storage takes it neither into the table nor back into the
     queue."""
     try:
         made = services()
+        await made.account.check()
         message = await poison.keep(queue, body, store=made.poison, now=made.now())
     except Exception as error:  # noqa: BLE001  # the rim: whatever it is, the message stays
         log_failure("poison_not_kept", queue, body, error)

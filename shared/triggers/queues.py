@@ -1,6 +1,8 @@
 """The rim of every queue function: a message that fails leaves its cause, then goes the host's way.
 
-The host tries it again, and puts it into the poison queue in the end, without a word about why.
+The host tries it again, and puts it into the poison queue in the end, without a word about why. What fails because this
+process is not the one to do it goes back into its queue instead, as a new message: a process of a newer release, or of the
+app that owns the account, will take it; until then it goes round, and is neither lost nor counted as failed.
 
 A handler takes the body as `str`, unless it needs the message's id: a `QueueMessage` is made of the host's metadata, over
 which the host lays the members of a JSON body, so that a body such as `{"dequeueCount": "x"}` cannot be decoded
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import azure.functions as func
 
-from shared.errors import BridgeError
+from shared.errors import AccountInUse, BridgeError, NewerVersion
 from shared.loading import at_first_use
 from shared.logs import log_event, place_of
 from shared.triggers.http import get_services
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 with at_first_use():
     from shared.workflows import poison
+
+_NOT_FOR_US = (AccountInUse, NewerVersion)
+_PAUSE = 30.0
+"""Seconds until a message that is not for this process is seen again."""
 
 logger = logging.getLogger("bridge.queues")
 
@@ -48,7 +54,11 @@ def queue_rim(queue: str, services: "Callable[[], Services]" = get_services) -> 
         @wraps(handler)
         async def rim(msg: Any) -> None:
             try:
+                await services().account.check()
                 await handler(msg)
+            except _NOT_FOR_US as error:
+                log_failure("queue_message_put_back", queue, text_of(msg), error)
+                await services().queues.send(queue, text_of(msg), delay=_PAUSE)
             except Exception as error:
                 body = text_of(msg)
                 log_failure("queue_message_failed", queue, body, error)

@@ -3,7 +3,16 @@
 import azure.functions as func
 
 from shared.loading import at_first_use
-from shared.triggers.http import answers, base_url, conditions, get_services, json_response, read_body, request_id
+from shared.triggers.http import (
+    answers,
+    answers_reading,
+    base_url,
+    conditions,
+    get_services,
+    json_response,
+    read_body,
+    request_id,
+)
 from shared.wire import read_json
 
 with at_first_use():
@@ -48,7 +57,7 @@ async def delete_skill(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @blueprint.route(route=_SKILL, methods=["POST"])
-@answers
+@answers_reading
 async def call_skill(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     records = contract.parse_request(read_body(req, services), most_records=services.settings.MAX_RECORDS)
@@ -60,7 +69,7 @@ async def call_skill(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @blueprint.route(route=f"{_SKILL}/score", methods=["POST"])
-@answers
+@answers_reading
 async def score_skill(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     inputs = read_json(read_body(req, services))
@@ -70,7 +79,7 @@ async def score_skill(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @blueprint.route(route=f"{_SKILL}/enrich", methods=["POST"])
-@answers
+@answers_reading
 async def enrich_skill(req: func.HttpRequest) -> func.HttpResponse:
     services = get_services()
     given = documents.parse_documents(

@@ -1,11 +1,11 @@
-"""The queues that move workflows: requests for runs, steps of runs, parts of imports, events of Azure ML."""
+"""The queues that move workflows: requests for runs, steps of runs, parts of imports, events of Azure ML, notifications."""
 
 import azure.functions as func
 
 from shared.loading import at_first_use
 from shared.triggers.http import get_services
 from shared.triggers.queues import queue_rim, text_of
-from shared.workflows.queues import ADVANCE_QUEUE, EVENTS_QUEUE, PART_QUEUE, REFRESH_QUEUE
+from shared.workflows.queues import ADVANCE_QUEUE, EVENTS_QUEUE, NOTIFY_QUEUE, PART_QUEUE, REFRESH_QUEUE
 
 with at_first_use():
     from shared.workflows import messages, runs
@@ -47,3 +47,9 @@ async def take_events(msg: str) -> None:
     runner = get_services().runner
     for hint in messages.read_events(msg):
         await runner.job_changed(hint.job)
+
+
+@blueprint.queue_trigger(arg_name="msg", queue_name=NOTIFY_QUEUE, connection=_CONNECTION)
+@queue_rim(NOTIFY_QUEUE)
+async def notify_run(msg: str) -> None:
+    await get_services().notifier.deliver(messages.read_notify(msg))

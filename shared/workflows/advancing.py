@@ -13,8 +13,19 @@ from logging import ERROR, getLogger
 from shared.errors import BridgeError, StorageUnavailable
 from shared.logs import log_event
 from shared.workflows.catalog import WorkflowStore
-from shared.workflows.definition import parse_workflow
-from shared.workflows.facts import Began, Fact, Failed, FailedForNow, JobSeen, LookAgain, Rested, TimePassed, Working
+from shared.workflows.definition import stored_workflow
+from shared.workflows.facts import (
+    Announced,
+    Began,
+    Fact,
+    Failed,
+    FailedForNow,
+    JobSeen,
+    LookAgain,
+    Rested,
+    TimePassed,
+    Working,
+)
 from shared.workflows.importing import ImportSteps
 from shared.workflows.job_steps import JobSteps, entity_inputs
 from shared.workflows.lifecycle import LONG_STEPS, Step, apply, next_step
@@ -35,6 +46,8 @@ _CLOCKS_APART = timedelta(seconds=0.5)
 logger = getLogger("bridge.runs")
 
 type Act = Callable[[Run], Awaitable[Sequence[Fact]]]
+type Tell = Callable[[Run], Awaitable[None]]
+"""Tells what a run has not told yet; may be repeated. Raises StorageUnavailable."""
 
 
 class Runner:
@@ -48,12 +61,14 @@ class Runner:
         imports: ImportSteps,
         *,
         send: SendAdvance,
+        tell: Tell,
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._workflows = workflows
         self._imports = imports
         self._send = send
+        self._tell = tell
         self._now = now
         self._acts: Mapping[Step, Act] = {
             Step.BEGIN: self._begin,
@@ -72,26 +87,33 @@ class Runner:
     async def advance(self, run_id: str) -> None:
         """Bring the run on as far as it goes now, and see to it that it is looked at again. Raises StorageUnavailable."""
         try:
-            await self._advance(run_id)
+            run = await self._advance(run_id)
         except BridgeError as error:
             if error.retryable:
                 raise
-            await self.record(run_id, [Failed(RunError(error.code, error.message))])
+            run = await self.record(run_id, [Failed(RunError(error.code, error.message))])
+        if run is not None and run.announcing:
+            await self._tell(run)
+            await self.record(run_id, [Announced(run.announcing)])
 
-    async def _advance(self, run_id: str) -> None:
+    async def _advance(self, run_id: str) -> Run | None:
+        """The run as it is then."""
         for _ in range(_MOST_STEPS):
             stored = await self._store.get(run_id)
-            if stored is None or stored.run.status.is_terminal:
-                return
+            if stored is None:
+                return None
+            if stored.run.status.is_terminal:
+                return stored.run
             step = self._step(stored.run)
             run = await self._do(stored, step)
             if run is None:
                 continue
             if not run.status.is_active:
-                return
+                return run
             if run.status is stored.run.status and self._step(run) in (step, Step.NONE):
                 await self._look_again(run)
-                return
+                return run
+        return None
 
     async def record(self, run_id: str, facts: Sequence[Fact]) -> Run | None:
         """Take in facts, whoever else writes meanwhile; the run as it is then, None if there is none.
@@ -120,7 +142,7 @@ class Runner:
                 await self.advance(run_id)
 
     def _step(self, run: Run) -> Step:
-        exports = entity_inputs(parse_workflow(run.definition)) if run.status is RunStatus.QUEUED else []
+        exports = entity_inputs(stored_workflow(run.definition)) if run.status is RunStatus.QUEUED else []
         return next_step(run, self._now(), exports=exports)
 
     async def _do(self, stored: StoredRun, step: Step) -> Run | None:
@@ -171,11 +193,12 @@ class Runner:
 
     async def _save(self, stored: StoredRun, run: Run) -> bool:
         """With the claim it leaves behind, where it is active no more; then the run that waited begins."""
+        settles = run.is_settled and not stored.run.is_settled
         if not stored.run.status.is_active or run.status.is_active:
-            return await self._store.save(run, stored.version)
+            return await self._store.save(run, stored.version, settles=settles)
         claim = await self._store.claim_of(run.workflow)
         left = released(claim, run.id)
-        if not await self._store.save(run, stored.version, left if left != claim else None):
+        if not await self._store.save(run, stored.version, left if left != claim else None, settles=settles):
             return False
         log_event(logger, "run_ended", run=run.id, workflow=run.workflow, status=run.status)
         if left.active and left != claim:
@@ -224,7 +247,7 @@ def _timeout(run: Run) -> timedelta:
     """A held run has a limit of its own, whatever its definition says."""
     if run.status is RunStatus.HELD:
         return timedelta()
-    return timedelta(seconds=parse_workflow(run.definition).timeout)
+    return timedelta(seconds=stored_workflow(run.definition).timeout)
 
 
 def _is_overdue(run: Run, now: datetime) -> bool:
@@ -235,6 +258,5 @@ def _wait(run: Run, now: datetime) -> timedelta:
     """Until the next look: short while the run is young, for a step that failed until it is tried again."""
     if run.retrying is not None and now < run.retrying.next_at:
         return max(run.retrying.next_at - now, _SOONEST)
-    since = run.timeline[-1].at if run.timeline else run.created_at
     latest = _LATEST_IMPORTING if run.status is RunStatus.IMPORTING else _LATEST
-    return min(max((now - since) / 10, _SOONEST), latest)
+    return min(max((now - run.entered_at) / 10, _SOONEST), latest)

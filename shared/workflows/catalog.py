@@ -38,6 +38,8 @@ _RUN = "{run}"
 """Stands for the run's id in a job body that is only shown."""
 _MOST_RACES = 10
 
+type CheckUrl = Callable[[str], None]
+"""Whether runs may be told to an address. Raises ValueError, with cause and cure."""
 type Connections = Callable[[str], Awaitable[Connection]]
 """A connection by its name. Raises NotFound."""
 
@@ -147,10 +149,13 @@ class Review:
 class WorkflowCatalog:
     """What the routes under `/api/workflows` do, but for running."""
 
-    def __init__(self, store: WorkflowStore, connections: Connections, readers: Readers) -> None:
+    def __init__(
+        self, store: WorkflowStore, connections: Connections, readers: Readers, check_url: CheckUrl = lambda url: None
+    ) -> None:
         self._store = store
         self._connections = connections
         self._readers = readers
+        self._check_url = check_url
 
     async def get(self, name: str) -> StoredWorkflow:
         """Raises NotFound, with the names there are."""
@@ -184,6 +189,7 @@ class WorkflowCatalog:
         definition = parse_workflow(body)
         document = _stored_document(body)
         _check_schedule(document, now)
+        self._check_notify(definition)
         connection = await self._connections(definition.connection)
         workspace, reader = WorkspaceId.parse(connection.workspace), self._readers(connection.tenant)
         kept = _kept_version(body, current)
@@ -225,6 +231,15 @@ class WorkflowCatalog:
             if await self._store.delete(current):
                 return
         raise _busy(name)
+
+    def _check_notify(self, definition: WorkflowDefinition) -> None:
+        if definition.notify is None:
+            return
+        try:
+            self._check_url(definition.notify.url)
+        except ValueError as error:
+            detail = ErrorDetail("InvalidParameter", str(error), "notify.url")
+            raise combined([detail], "the workflow", InvalidDefinition) from error
 
     async def _check_entity(self, name: str, entity: str) -> None:
         """An entity is written by one workflow. A run claims it for good; this tells it when it is saved."""

@@ -19,10 +19,11 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+    ValidationError,
     model_validator,
 )
 
-from shared.documents import Document, read_document
+from shared.documents import Document, combined, fault_detail, read_document
 from shared.duration import format_duration, parse_duration
 from shared.errors import InvalidDefinition
 
@@ -30,6 +31,7 @@ READ_ONLY = frozenset(
     {"name", "ready", "missing", "lastRun", "nextRuns", "published", "pipelineId", "pipelineVersion", "@odata.etag"}
 )
 _ENTITY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+_SECRET = re.compile(r"@appsetting\('(NOTIFY_[A-Za-z0-9_]{1,100})'\)")
 _PIPELINE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}(?::[a-zA-Z0-9._-]{1,30}|@latest)?")
 _DEFAULT_TIMEOUT = 6 * 3600.0
 _LONGEST_TIMEOUT = 21 * 86400.0
@@ -146,6 +148,37 @@ class Quality(Document):
     schema_change: SchemaChange = SchemaChange.ADDITIVE
 
 
+class Event(StrEnum):
+    """What is told of a run: its ends, and that it is held."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    HELD = "held"
+
+
+def _secret_setting(value: str) -> str:
+    found = _SECRET.fullmatch(value)
+    if found is None or found[1] == "NOTIFY_HOSTS":
+        raise ValueError("is a reference @appsetting('NOTIFY_<NAME>'); the app setting of that name holds the secret")
+    return value
+
+
+class Notify(Document):
+    """Whom to tell of the workflow's runs."""
+
+    url: Annotated[StrictStr, Field(max_length=2048)]
+    """Checked against the allowed hosts when it is saved, and at each call."""
+    secret: Annotated[StrictStr, AfterValidator(_secret_setting)]
+    """A reference to the app setting with what notifications are signed with."""
+    on: Annotated[tuple[Event, ...], Field(min_length=1)] = tuple(Event)
+
+    @property
+    def secret_setting(self) -> str:
+        found = _SECRET.fullmatch(self.secret)
+        return found[1] if found else ""
+
+
 class WorkflowDefinition(Document):
     """A workflow's document, checked by itself; `shared.workflows.mapping` checks it against its pipeline."""
 
@@ -169,6 +202,7 @@ class WorkflowDefinition(Document):
     quality: Quality = Quality()
     max_age: Annotated[float | None, BeforeValidator(_age, json_schema_input_type=str)] = None
     """Seconds after which what is published counts as stale."""
+    notify: Notify | None = None
 
     @model_validator(mode="after")
     def _both_parameters(self) -> Self:
@@ -182,6 +216,16 @@ class WorkflowDefinition(Document):
 def parse_workflow(body: object) -> WorkflowDefinition:
     """Raises InvalidDefinition: every fault with its place."""
     return read_document(WorkflowDefinition, body, what="a workflow", read_only=READ_ONLY, error=InvalidDefinition)
+
+
+def stored_workflow(document: Mapping[str, Any]) -> WorkflowDefinition:
+    """A document that was checked when it was saved, perhaps by a newer release: members that this one does not know are
+    ignored. Raises InvalidDefinition."""
+    try:
+        return WorkflowDefinition.model_validate(document, extra="ignore")
+    except ValidationError as error:
+        faults = [fault_detail(fault) for fault in error.errors(include_url=False, include_input=False)]
+        raise combined(faults, "the stored workflow", InvalidDefinition) from error
 
 
 def merged(document: Mapping[str, Any], patch: object) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from shared.entities.outputs import Listed
 from shared.errors import BridgeError
-from shared.workflows.definition import WorkflowDefinition, parse_workflow
+from shared.workflows.definition import WorkflowDefinition, stored_workflow
 from shared.workflows.job_body import exports_folder
 from shared.workflows.refreshing import RunFilter, RunPage
 from shared.workflows.runs import Run
@@ -84,7 +84,7 @@ class RunExports:
             token, more = page.token, page.token is not None
 
     async def _of(self, run: Run) -> ErasedExports:
-        definition = parse_workflow(run.definition)
+        definition = stored_workflow(run.definition)
         folder = exports_folder(definition, run.id)
         place = f"azureml://datastores/{definition.output_datastore}/paths/{folder}"
         if run.status.is_active:

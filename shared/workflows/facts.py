@@ -137,6 +137,20 @@ class FailedForNow:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """What stood at these places of the timeline has been told."""
+
+    places: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something about the run that changes nothing of it."""
+
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """Nothing happened but time."""
 
@@ -164,5 +178,7 @@ type Fact = (
     | PublishRequested
     | Failed
     | FailedForNow
+    | Announced
+    | Noted
     | TimePassed
 )

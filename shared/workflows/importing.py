@@ -27,8 +27,9 @@ from shared.entities.snapshots import (
 )
 from shared.entities.values import EdmType
 from shared.errors import Conflict, Gone
+from shared.versions import check_version
 from shared.wire import json_bytes
-from shared.workflows.definition import WorkflowDefinition, parse_workflow
+from shared.workflows.definition import WorkflowDefinition, stored_workflow
 from shared.workflows.facts import Fact, Failed, ImportPlanned, Judged, PartsSeen, PartsSent, Published, PublishRefused
 from shared.workflows.part_ledger import PartEntry, PartLedger, PartState, to_send_again
 from shared.workflows.runs import ImportProgress, Run, RunError
@@ -37,6 +38,9 @@ type OutputOf = Callable[[WorkflowDefinition, str], Awaitable[OutputFiles]]
 """The files of a datastore, by its name, of the workspace that the workflow's connection names."""
 type SendPart = Callable[[str, int, float], Awaitable[None]]
 """Asks for the import of a part, by run and number, in so many seconds."""
+
+_VERSION = 1
+"""Of the plan as it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,12 @@ class PlannedImport:
     plan: Plan
 
     def document(self) -> dict[str, Any]:
-        return {"v": 1, "table": self.table.name, "buckets": self.table.buckets, "plan": self.plan.document()}
+        return {"v": _VERSION, "table": self.table.name, "buckets": self.table.buckets, "plan": self.plan.document()}
 
 
 def parse_planned(document: Mapping[str, Any]) -> PlannedImport:
+    """Raises NewerVersion, OlderVersion."""
+    check_version(document.get("v"), _VERSION, "the plan of a run's import")
     plan = parse_plan(document["plan"])
     return PlannedImport(SnapshotTable(document["table"], plan.schema, document["buckets"]), plan)
 
@@ -78,7 +84,7 @@ class ImportSteps:
 
     async def plan(self, run: Run) -> Sequence[Fact]:
         """The output as it lies there, its schema, its parts; and the table that they go to."""
-        definition = parse_workflow(run.definition)
+        definition = stored_workflow(run.definition)
         output = await self.output_of(run)
         plan = await plan_import(output, run.output.path if run.output else "", _wanted(definition))
         entity = await find_entity(self._stores.entities, definition.output_entity)
@@ -113,7 +119,7 @@ class ImportSteps:
         return [PartsSeen(_progress(parts, done)), *([PartsSent()] if lost else [])]
 
     async def _judge(self, run: Run, parts: int) -> Sequence[Fact]:
-        definition = parse_workflow(run.definition)
+        definition = stored_workflow(run.definition)
         planned = await self.planned(run)
         await settle_files(planned.plan, planned.table, self._stores.large, self._stores.rejects)
         contents = await imported(planned.plan, planned.table, self._stores.rejects)
@@ -147,7 +153,7 @@ class ImportSteps:
         return parse_planned(json.loads(document))
 
     async def output_of(self, run: Run) -> OutputFiles:
-        definition = parse_workflow(run.definition)
+        definition = stored_workflow(run.definition)
         return await self._output(definition, run.output.datastore if run.output else definition.output_datastore)
 
 
@@ -157,7 +163,7 @@ def _wanted(definition: WorkflowDefinition) -> Wanted:
 
 
 def _quality(definition: Mapping[str, Any]) -> Quality:
-    return Quality.model_validate(definition.get("quality", {}))
+    return Quality.model_validate(definition.get("quality", {}), extra="ignore")
 
 
 def _snapshot(run: Run, table: SnapshotTable) -> Snapshot:

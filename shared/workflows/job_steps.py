@@ -10,7 +10,7 @@ from shared.entities.reading import DataStores
 from shared.errors import NotFound, WorkspaceRefused, WorkspaceUnavailable
 from shared.workflows.browsing import chosen_pipeline
 from shared.workflows.connections import Connection
-from shared.workflows.definition import Provider, WorkflowDefinition, parse_workflow
+from shared.workflows.definition import Provider, WorkflowDefinition, stored_workflow
 from shared.workflows.facts import Exported, Fact, JobFailed, JobSeen, NeverSent, Submitting
 from shared.workflows.job_body import RunPlaces, batch_job, component_job, export_folder, run_places
 from shared.workflows.mapping import OutputPlace, map_workflow
@@ -76,7 +76,7 @@ class JobSteps:
 
     async def export(self, run: Run) -> Sequence[Fact]:
         """The first entity that the pipeline takes and that is not in its datastore yet."""
-        definition = parse_workflow(run.definition)
+        definition = stored_workflow(run.definition)
         name = next(name for name in entity_inputs(definition) if name not in run.exported)
         data = definition.required_data[name]
         connection = await self._connections(definition.connection)
@@ -88,14 +88,14 @@ class JobSteps:
         return [Exported(name, f"azureml://datastores/{datastore.name}/paths/{path}")]
 
     async def prepare(self, run: Run) -> Sequence[Fact]:
-        definition = parse_workflow(run.definition)
+        definition = stored_workflow(run.definition)
         planned = await self._plan(run, definition, self._access(await self._connections(definition.connection)))
         output = RunOutput(planned.places.datastore, planned.places.path)
         return [Submitting(planned.pipeline.id, output)]
 
     async def submit(self, run: Run) -> Sequence[Fact]:
         """The same job however often it is sent: the run's id is its name."""
-        definition = parse_workflow(run.definition)
+        definition = stored_workflow(run.definition)
         connection = await self._connections(definition.connection)
         access = self._access(connection)
         planned = await self._plan(run, definition, access)
@@ -143,7 +143,7 @@ class JobSteps:
         return JobFailed(_seen(job), RunError(failure.code, message))
 
     async def _provider(self, run: Run) -> tuple[Access, PipelineJobs]:
-        definition = parse_workflow(run.definition)
+        definition = stored_workflow(run.definition)
         connection = await self._connections(definition.connection)
         return self._access(connection), await self._jobs(connection, definition)
 

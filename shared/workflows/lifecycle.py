@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from shared.workflows.facts import (
+    Announced,
     Began,
     CancelRequested,
     Discarded,
@@ -26,6 +27,7 @@ from shared.workflows.facts import (
     Judged,
     LookAgain,
     NeverSent,
+    Noted,
     PartsSeen,
     PartsSent,
     Published,
@@ -36,7 +38,7 @@ from shared.workflows.facts import (
     TimePassed,
     Working,
 )
-from shared.workflows.runs import ImportProgress, Retrying, Run, RunError, RunJob, RunStatus
+from shared.workflows.runs import ImportProgress, Retrying, Run, RunError, RunJob, RunStatus, TimelineEntry
 
 RETRY_FIRST = timedelta(seconds=5)
 RETRY_CAP = timedelta(minutes=5)
@@ -111,11 +113,28 @@ def _import_step(run: Run) -> Step:
 
 
 def apply(run: Run, fact: Fact, now: datetime) -> Run:
-    """Where the run stands once `fact` is known. Terminal runs never move."""
+    """Where the run stands once `fact` is known. Terminal runs never move; that they are told of moves nothing."""
+    match fact:
+        case Announced():
+            return _announced(run, fact)
+        case Noted():
+            return _noted(run, fact, now)
     if run.status.is_terminal:
         return run
     moved = _APPLY[type(fact)](run, fact, now)
     return moved if moved is run else replace(moved, updated_at=now)
+
+
+def _announced(run: Run, fact: Announced) -> Run:
+    left = tuple(place for place in run.announcing if place not in fact.places)
+    return run if left == run.announcing else replace(run, announcing=left)
+
+
+def _noted(run: Run, fact: Noted, now: datetime) -> Run:
+    """Once, however often it is said."""
+    if any(entry.note == fact.note for entry in run.timeline):
+        return run
+    return replace(run, timeline=(*run.timeline, TimelineEntry(run.status, now, fact.note)))
 
 
 def _began(run: Run, fact: Began, now: datetime) -> Run:
@@ -285,18 +304,13 @@ def _time_passed(run: Run, fact: TimePassed, now: datetime) -> Run:
     match run.status:
         case RunStatus.QUEUED | RunStatus.RUNNING if run.began_at and now - run.began_at >= fact.timeout:
             return _time_out(run, fact.timeout, now)
-        case RunStatus.IMPORTING if now - _entered(run) >= fact.timeout:
+        case RunStatus.IMPORTING if now - run.entered_at >= fact.timeout:
             error = RunError("RunTimedOut", f"the output was not imported after {_span(fact.timeout)}")
             return _fail(run, error, now)
-        case RunStatus.HELD if now - _entered(run) >= HELD_FOR:
+        case RunStatus.HELD if now - run.entered_at >= HELD_FOR:
             return run.with_status(RunStatus.CANCELED, now, "held for 7 days and not published")
         case _:
             return run
-
-
-def _entered(run: Run) -> datetime:
-    """When the run came to its status."""
-    return run.timeline[-1].at if run.timeline else run.created_at
 
 
 def _end_cancellation(run: Run, requested_at: datetime, now: datetime) -> Run:

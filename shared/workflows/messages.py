@@ -10,10 +10,12 @@ import binascii
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from shared.errors import BadRequest
+from shared.versions import check_version
 from shared.wire import Json, json_bytes, parse_json
 
 VERSION = 1
@@ -50,13 +52,43 @@ class PartMessage:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class NotifyMessage:
+    """A run's end, or that it is held, is to be told to whom its workflow names."""
+
+    run: str
+    place: int
+    """In the run's timeline."""
+    attempt: int = 1
+    since: datetime | None = None
+    """When the first attempt was; None before that."""
+
+    def text(self) -> str:
+        since = self.since and self.since.isoformat()
+        return json_bytes(
+            {"v": VERSION, "run": self.run, "place": self.place, "attempt": self.attempt, "since": since}
+        ).decode()
+
+
+def read_notify(body: str) -> NotifyMessage:
+    """Raises BadRequest, NewerVersion, OlderVersion."""
+    document = _own(body, {"v", "run", "place"})
+    place, attempt, since = document["place"], document.get("attempt", 1), document.get("since")
+    if type(place) is not int or type(attempt) is not int:
+        raise BadRequest("the message's place or attempt is no number")
+    try:
+        return NotifyMessage(document["run"], place, attempt, datetime.fromisoformat(since) if since else None)
+    except (TypeError, ValueError):
+        raise BadRequest("the message's since is no time") from None
+
+
 def advance_message(run: str) -> str:
     """A run is to be brought on."""
     return json_bytes({"v": VERSION, "run": run}).decode()
 
 
 def read_advance(body: str) -> str:
-    """The run's id. Raises BadRequest."""
+    """The run's id. Raises BadRequest, NewerVersion, OlderVersion."""
     document = _own(body, {"v", "run"})
     run: str = document["run"]
     return run
@@ -67,7 +99,7 @@ def part_message(run: str, number: int) -> str:
 
 
 def read_part(body: str) -> PartMessage:
-    """Raises BadRequest."""
+    """Raises BadRequest, NewerVersion, OlderVersion."""
     document = _own(body, {"v", "run", "part"})
     if type(document["part"]) is not int:
         raise BadRequest("the message's part is no number")
@@ -75,24 +107,34 @@ def read_part(body: str) -> PartMessage:
 
 
 def _own(body: str, members: set[str]) -> dict[str, Any]:
-    """A message of ours, of this release or the one before. Raises BadRequest."""
+    """A message of ours, of this release or the one before; members that it does not know say nothing to it."""
     document = _json(_trimmed(body), "JSON")
-    if not isinstance(document, dict) or not members <= document.keys():
+    if not isinstance(document, dict) or "v" not in document:
         raise BadRequest(f"the message is none of this app's: it has not the members {', '.join(sorted(members))}")
-    if document["v"] != VERSION:
-        raise BadRequest(f"the message has the version {str(document['v'])[:20]}, which this release does not know")
+    # First of all: which members a newer one has is not known.
+    _check_own_version(document["v"])
+    if not members <= document.keys():
+        raise BadRequest(f"the message is none of this app's: it has not the members {', '.join(sorted(members))}")
     if not isinstance(document["run"], str):
         raise BadRequest("the message's run is no text")
     return document
 
 
+def _check_own_version(version: object) -> None:
+    if type(version) is not int:
+        raise BadRequest("the message's version is no number")
+    check_version(version, VERSION, "the message")
+
+
 def read_refresh(body: str, known: Container[str]) -> RefreshMessage:
     """`{"workflow": "churn", "whenActive"?: "queue"}` or the bare name, plain or Base64; `known` are the workflows'
-    names in lower case. Raises BadRequest for anything else."""
+    names in lower case. It may say its version, `v`; without it is of the first. Raises BadRequest for anything else, and
+    NewerVersion."""
     text = _refresh_text(body, known)
     if _NAME.fullmatch(text):
         return RefreshMessage(text)
     document = {name: value for name, value in _object(text).items() if value is not None}
+    _check_own_version(document.pop("v", VERSION))
     unknown = set(document) - {"workflow", "whenActive"}
     if unknown:
         raise BadRequest(f"unknown member {min(unknown)[:_LONGEST_SHOWN]!r}; a refresh has workflow and whenActive")

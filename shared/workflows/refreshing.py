@@ -77,12 +77,12 @@ class RunStore(Protocol):
     async def note(self, run: Run, operation_id: str) -> None:
         """A request with this id was answered with `run`. What an id stands for already, it keeps."""
 
-    async def save(self, run: Run, version: str, claim: Claim | None = None) -> bool:
+    async def save(self, run: Run, version: str, claim: Claim | None = None, *, settles: bool = False) -> bool:
         """Write over a run, and over the claim that it leaves behind; False, and nothing written, if either has
-        changed. An ended run is no longer live."""
+        changed. `settles`: from here on it is no longer live."""
 
     def live(self) -> AsyncIterator[str]:
-        """The ids of all runs that have not ended: active, pending and held."""
+        """The ids of all runs that have not ended, active, pending and held, and of those whose end is still to be told."""
 
     async def list(self, chosen: RunFilter, *, size: int, token: str | None = None) -> RunPage:
         """The newest first."""

@@ -89,7 +89,7 @@ class RunControl:
         run = await self._runner.record(run_id, [fact])
         if run is None:
             raise NotFound(f"the run {run_id} has been removed meanwhile", target="run")
-        if run.status.is_active:
+        if run.status.is_active or run.announcing:
             await self._send(run_id, 0)
         return run
 

@@ -145,13 +145,37 @@ class Run:
     cancel_requested_at: datetime | None = None
     retrying: Retrying | None = None
     error: RunError | None = None
+    announcing: tuple[int, ...] = ()
+    """What nobody has been told yet: the places in the timeline where it came to an end, or was held."""
 
     def with_status(self, status: RunStatus, now: datetime, note: str | None = None) -> "Run":
         """Moved on, with an entry in the timeline; what was retried is over."""
         entry = TimelineEntry(status, now, note)
+        is_news = status.is_terminal or status is RunStatus.HELD
         return replace(
-            self, status=status, updated_at=now, timeline=(*self.timeline, entry), retrying=None, working_until=None
+            self,
+            status=status,
+            updated_at=now,
+            timeline=(*self.timeline, entry),
+            retrying=None,
+            working_until=None,
+            announcing=(*self.announcing, len(self.timeline)) if is_news else self.announcing,
         )
+
+    @property
+    def is_settled(self) -> bool:
+        """It never moves again, and all has been told."""
+        return self.status.is_terminal and not self.announcing
+
+    @property
+    def entered_at(self) -> datetime:
+        """When it came to its status; later notes in the timeline change nothing of that."""
+        entered = self.created_at
+        for entry in reversed(self.timeline):
+            if entry.status is not self.status:
+                break
+            entered = entry.at
+        return entered
 
 
 def new_run_id(workflow: str, now: datetime) -> str:

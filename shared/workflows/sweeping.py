@@ -13,7 +13,7 @@ from shared.entities.csv_exports import drop_stale
 from shared.entities.retention import SnapshotStores, drop_unpublished, sweep_entity
 from shared.errors import BridgeError
 from shared.logs import log_event
-from shared.workflows.definition import WorkflowDefinition, parse_workflow
+from shared.workflows.definition import WorkflowDefinition, stored_workflow
 from shared.workflows.job_body import exports_folder
 from shared.workflows.part_ledger import PartLedger
 from shared.workflows.poison import PoisonStore
@@ -138,7 +138,7 @@ class Sweep:
         """From the workspace's datastore; one that is gone, or is not ours any more, keeps nothing of the run alive."""
         if not run.exported:
             return
-        definition = parse_workflow(run.definition)
+        definition = stored_workflow(run.definition)
         try:
             files = await self._files(definition, definition.output_datastore)
             await files.drop(exports_folder(definition, run.id))

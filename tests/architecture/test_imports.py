@@ -17,6 +17,7 @@ COMMON = (
     "shared.duration",
     "shared.errors",
     "shared.logs",
+    "shared.versions",
     "shared.wire",
     "shared.settings",
 )
@@ -41,6 +42,7 @@ MAY_IMPORT = {
     "shared.settings": ("shared.errors", "shared.skills.addresses"),
     "shared.wire": ("shared.errors",),
     "shared.logs": (),
+    "shared.versions": ("shared.errors",),
     "shared.duration": (),
     "shared.conditions": ("shared.errors", "shared.wire"),
     "shared.documents": ("shared.errors",),

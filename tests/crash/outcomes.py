@@ -1,15 +1,18 @@
 """One scenario from the first request to the run's end, and what has to be so afterwards."""
 
 import http.client
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from azure.storage.queue import QueueClient
+
 from tests.crash.lane import PATH, Lane
 from tests.crash.points import Scenario
 from tests.crash.relay import Trap
-from tests.devhost.running import Reply
+from tests.devhost.running import Reply, eventually
 from tests.triggers.test_workflows import workflow
 
 PARTS, ROWS = 3, 40
@@ -194,7 +197,8 @@ def check(
     assert found["status"] == ("canceled" if is_canceled else "succeeded"), found
     assert sorted(job["name"] for job in lane.jobs(f"brg-{name}-")) == sorted([*earlier, run])
     assert (claim["Active"], claim["Pending"]) == ("", ""), "the claim is not free"
-    assert lane.rows("bridgeruns", "run", f"live|{run}") == []
+    eventually(lambda: lane.rows("bridgeruns", "run", f"live|{run}") == [], SOON)
+    assert set(told(lane, run)) == {found["status"]}
     if is_canceled:
         assert [job["status"] for job in lane.jobs(run)] == ["Canceled"]
         return
@@ -202,6 +206,13 @@ def check(
     assert found["import"] == {"parts": parts, "partsDone": parts, "rows": parts * rows, "rejected": 0}
     assert [part["State"] for part in lane.rows("bridgeparts", run)] == ["done"] * parts
     assert len(lane.tables(f"{name}2")) == 1 + len(earlier)
+
+
+def told(lane: Lane, run: str) -> list[str]:
+    """The statuses of the run that the queue for others tells of."""
+    with QueueClient.from_connection_string(lane.storage, "run-events") as client:
+        events = [json.loads(message.content) for message in client.receive_messages(visibility_timeout=1)]
+    return [event["status"] for event in events if event["run"] == run]
 
 
 def _check_rows(lane: Lane, name: str, run: Mapping[str, Any], wanted: Sequence[str]) -> None:

@@ -73,6 +73,12 @@ POINTS = (
     ),
     Point("the end is recorded and the claim given up", _saved('"Status": "succeeded"'), replaces=True),
     Point("the end is recorded while another run waits", _saved('"Status": "succeeded"'), waits=True),
+    Point("the end is told", Effect("POST", "/run-events/messages", ("brg-<name>-",)), is_long=True),
+    Point(
+        "that the end was told is recorded",
+        Effect("POST", _BATCH, ('"Workflow": "<name>"', '"Status": "succeeded"', r"\"announcing\":[]")),
+        is_long=True,
+    ),
     Point("a cancellation is recorded", _saved(_member("cancel_requested_at")), cancels=True),
     Point("the job is told to end", Effect("POST", "/jobs/brg-<name>-.*/cancel"), cancels=True),
     Point("the canceled end is recorded", _saved('"Status": "canceled"'), cancels=True),

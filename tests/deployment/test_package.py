@@ -45,8 +45,8 @@ def test_what_is_deployed_is_the_app_and_nothing_beside_it() -> None:
         "LICENSE",
         "shared",
     }
-    assert {file.suffix for file in files if file.parts[0] == "shared"} == {".py"}
-    assert len(files) == 4 + len([*(ROOT / "shared").rglob("*.py")])
+    assert {file.suffix for file in files if file.parts[0] == "shared"} == {".py", ".json"}
+    assert len(files) == 6 + len([*(ROOT / "shared").rglob("*.py")])
 
 
 @pytest.mark.parametrize(

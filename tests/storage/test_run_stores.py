@@ -10,7 +10,7 @@ from shared.storage.columns import read_document, write_document
 from shared.storage.parts import TableParts
 from shared.storage.runs import TableRuns
 from shared.storage.tables import Table, TableServiceClient
-from shared.workflows.facts import CancelRequested, LookAgain
+from shared.workflows.facts import Announced, CancelRequested, LookAgain
 from shared.workflows.lifecycle import apply
 from shared.workflows.part_ledger import PartEntry, PartLedger, PartState
 from shared.workflows.refreshing import Claim, RunFilter, RunStore, StoredRun
@@ -137,12 +137,27 @@ async def test_an_ended_run_frees_its_claim_or_does_not_end(runs: RunStore) -> N
     ended = apply(stored.run, CancelRequested(), NOON)
     claim = await runs.claim_of("churn")
 
-    stale = await runs.save(ended, stored.version, replace(claim, active=None, version=""))
+    stale = await runs.save(ended, stored.version, replace(claim, active=None, version=""), settles=True)
     assert (stale, await runs.get(ended.id), await live(runs)) == (False, stored, [ended.id])
 
-    assert await runs.save(ended, stored.version, replace(claim, active=None))
+    assert await runs.save(ended, stored.version, replace(claim, active=None), settles=True)
     left = await runs.claim_of("churn")
     assert (left.active, left.latest, await live(runs)) == (None, ended.id, [])
+
+
+@BOTH
+async def test_a_run_whose_end_is_still_to_be_told_stays_live_until_it_is_or_is_dropped(runs: RunStore) -> None:
+    stored = await begun(runs)
+    ended = apply(stored.run, CancelRequested(), NOON)
+
+    assert await runs.save(ended, stored.version)
+    assert await live(runs) == [ended.id]
+    left = await runs.get(ended.id)
+    assert left is not None
+    told = apply(left.run, Announced(left.run.announcing), NOON)
+
+    assert await runs.save(told, left.version, settles=told.is_settled)
+    assert await live(runs) == []
 
 
 @BOTH
@@ -159,7 +174,7 @@ async def test_a_run_comes_back_as_it_went_at_every_place(runs: RunStore, place:
     stored = await begun(runs)
     moved = replace(after(UP_TO[place]), id=stored.run.id)
 
-    assert await runs.save(moved, stored.version)
+    assert await runs.save(moved, stored.version, settles=moved.status.is_terminal)
 
     found = await runs.get(moved.id)
     assert found is not None

@@ -29,7 +29,7 @@ NONSENSE = '{"workflow": 7}'
 """Sent to `workflow-refresh` at the start: the host gives a message up after five attempts, ten seconds apart."""
 SOON = {"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.3"}
 _PATIENCE = 60.0
-_AT_ONCE = {"notStarted": 0, "preparing": 0, "queued": 0, "finalizing": 0, "cancelRequested": 0}
+AT_ONCE = {"notStarted": 0, "preparing": 0, "queued": 0, "finalizing": 0, "cancelRequested": 0}
 _WORKSPACE = (
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/local"
     "/providers/Microsoft.MachineLearningServices/workspaces/bridge"
@@ -213,7 +213,7 @@ def running_workshop(**env: str) -> Iterator[Workshop]:
         with start_simulator(*options, "--python", str(PIPELINE_PYTHON)) as process:
             try:
                 simulator = ready_url(process)
-                httpx.patch(f"{simulator}/control/jobs", json={"progression": _AT_ONCE}).raise_for_status()
+                httpx.patch(f"{simulator}/control/jobs", json={"progression": AT_ONCE}).raise_for_status()
                 with running_bridge(account, simulator, ROOT, **env) as bridge:
                     workshop = Workshop(bridge, account)
                     connect(workshop)

@@ -19,12 +19,13 @@ from shared.triggers.poison_queues import take_poison
 from shared.triggers.queues import queue_rim
 from shared.workflows.poison import Cause, poison_id
 from tests.devhost.running import eventually
+from tests.operations.fakes import MemoryOwnership
 from tests.support.azurite import connection_string, free_port, running_azurite
 from tests.support.bridge import ROOT, Bridge, running_bridge
 from tests.support.identity import no_identity
 from tests.workflows.poison_fakes import MemoryPoison
 
-QUEUES = ["workflow-refresh", "run-advance", "import-part", "aml-events"]
+QUEUES = ["workflow-refresh", "run-advance", "import-part", "aml-events", "run-notify"]
 SOON = {"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.2"}
 TRAP = '{"dequeueCount": "x", "id": {"a": 1}, "insertionTime": "never"}'
 
@@ -284,7 +285,7 @@ class Listener:
 async def test_the_app_is_told_of_queue_body_and_cause() -> None:
     listener, store, cause = Listener(), MemoryPoison(), Cause("NotFound", "no such run", Services({}).now())
     await store.note_cause("run-advance", "with", cause)
-    services = Services({}, poison_store=store, poisoned=listener)
+    services = Services({}, poison_store=store, poisoned=listener, ownership=MemoryOwnership())
 
     await take_poison("run-advance", "with", lambda: services)
     await take_poison("run-advance", "without", lambda: services)
@@ -294,7 +295,8 @@ async def test_the_app_is_told_of_queue_body_and_cause() -> None:
 
 async def test_a_message_is_kept_though_nobody_could_be_told() -> None:
     store = MemoryPoison()
-    services = Services({}, poison_store=store, poisoned=Listener(ValueError("sentinel")))
+    failing = Listener(ValueError("sentinel"))
+    services = Services({}, poison_store=store, poisoned=failing, ownership=MemoryOwnership())
 
     await take_poison("run-advance", "x", lambda: services)
 
@@ -303,7 +305,8 @@ async def test_a_message_is_kept_though_nobody_could_be_told() -> None:
 
 async def test_where_telling_may_succeed_later_the_message_goes_back() -> None:
     """Which is refused here, for there is no queue to go to."""
-    services = Services({}, poison_store=MemoryPoison(), poisoned=Listener(StorageUnavailable("away")))
+    away = Listener(StorageUnavailable("away"))
+    services = Services({}, poison_store=MemoryPoison(), poisoned=away, ownership=MemoryOwnership())
 
     with pytest.raises(ConfigurationError, match="AzureWebJobsStorage__queueServiceUri"):
         await take_poison("run-advance", "x", lambda: services)
@@ -329,7 +332,7 @@ def test_a_message_that_cannot_be_kept_is_put_back(simulated: str) -> None:
 
 
 async def test_a_cause_that_cannot_be_stored_does_not_hide_the_error(caplog: pytest.LogCaptureFixture) -> None:
-    @queue_rim("aml-events", lambda: Services({}))
+    @queue_rim("aml-events", lambda: Services({}, ownership=MemoryOwnership()))
     async def fail(msg: str) -> None:
         raise NotFound("the handler's own")
 
@@ -342,11 +345,13 @@ async def test_a_cause_that_cannot_be_stored_does_not_hide_the_error(caplog: pyt
 
 async def test_a_handler_that_succeeds_leaves_nothing() -> None:
     taken: list[str] = []
+    store = MemoryPoison()
 
-    @queue_rim("aml-events", lambda: pytest.fail("services were asked for"))
+    @queue_rim("aml-events", lambda: Services({}, poison_store=store, ownership=MemoryOwnership()))
     async def take(msg: str) -> None:
         taken.append(msg)
 
     await take(msg="x")
 
     assert taken == ["x"]
+    assert await store.cause_of("aml-events", "x") is None

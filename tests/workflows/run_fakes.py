@@ -106,14 +106,14 @@ class MemoryRuns:
         await self._travel()
         self.operations.setdefault((run.workflow.lower(), operation_id), run.id)
 
-    async def save(self, run: Run, version: str, claim: Claim | None = None) -> bool:
+    async def save(self, run: Run, version: str, claim: Claim | None = None, *, settles: bool = False) -> bool:
         await self._travel()
         if self.runs.get(run.id, (None, None))[1] != version or not self._is_current(claim):
             return False
-        if run.status.is_terminal and run.id not in self.alive:
+        if settles and run.id not in self.alive:
             return False
         self._write(run, claim)
-        if run.status.is_terminal:
+        if settles:
             self.alive.remove(run.id)
         return True
 
@@ -130,6 +130,7 @@ class MemoryRuns:
 
     async def delete(self, run: str) -> None:
         self.runs.pop(run, None)
+        self.alive.discard(run)
         self.operations = {operation: known for operation, known in self.operations.items() if known != run}
 
     async def _travel(self) -> None:

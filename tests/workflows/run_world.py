@@ -1,6 +1,7 @@
 """A world in which runs run: stores, a workspace, queues and a clock that jumps. Everything is in memory."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,16 @@ from shared.workflows.connections import Connection, Consent
 from shared.workflows.definition import WorkflowDefinition
 from shared.workflows.importing import ImportSteps
 from shared.workflows.job_steps import Access, JobSteps
-from shared.workflows.messages import WhenActive, advance_message, part_message, read_advance, read_part
+from shared.workflows.messages import (
+    NotifyMessage,
+    WhenActive,
+    advance_message,
+    part_message,
+    read_advance,
+    read_notify,
+    read_part,
+)
+from shared.workflows.notifications import Announcer
 from shared.workflows.part_work import PartWork
 from shared.workflows.refreshing import Refreshes, RunStore
 from shared.workflows.run_control import RunControl
@@ -105,16 +115,19 @@ class FakeJobs:
             return None
         way = self.jobs[name]
         status = way.pop(0) if len(way) > 1 else way[0]
-        if status == "Completed":
-            self.output.files.setdefault(f"outputs/value/{name}/scores.csv", self.csv)
-        return Job(name, status, f"https://ml.azure.com/runs/{name}")
+        return self._told(name, status)
 
     async def submit(self, workspace: WorkspaceId, name: str, body: dict[str, Any]) -> Job:
         await self._called()
         if name not in self.jobs:
             self.jobs[name] = list(self.way)
             self.bodies[name] = body
-        return Job(name, self.jobs[name][0])
+        return self._told(name, self.jobs[name][0])
+
+    def _told(self, name: str, status: str) -> Job:
+        if status == "Completed":
+            self.output.files.setdefault(f"outputs/value/{name}/scores.csv", self.csv)
+        return Job(name, status, f"https://ml.azure.com/runs/{name}")
 
     async def cancel(self, workspace: WorkspaceId, name: str) -> None:
         await self._called()
@@ -161,6 +174,21 @@ class MemoryQueues:
         self.waiting.append(Message(self.now() + timedelta(seconds=delay), queue, body))
 
 
+@dataclass
+class MemoryEvents:
+    """The queue that others read."""
+
+    texts: list[str] = field(default_factory=list)
+
+    async def add(self, text: str) -> None:
+        self.texts.append(text)
+
+    @property
+    def told(self) -> list[str]:
+        """The statuses, each event once."""
+        return list({event["event"]: event["status"] for event in map(json.loads, self.texts)}.values())
+
+
 class World:
     """To be used in virtual time; what is called `process` is what dies with a process."""
 
@@ -176,6 +204,8 @@ class World:
         self.entities, self.rows, self.rejects = MemoryEntities(), MemoryRows(), MemoryRejects()
         self.large = MemoryLarge()
         self.queues = MemoryQueues(self.now)
+        self.told = MemoryEvents()
+        self.notified: list[NotifyMessage] = []
         self.steps: ImportSteps
         self.start_process()
 
@@ -200,12 +230,16 @@ class World:
         self.store: RunStore = mortal(self.runs, life, "begin", "save")
         parts = mortal(self.parts, life, "save")
         self.send = mortal(self.queues, life, "send")
+        self.events = mortal(self.told, life, "add")
         self.steps = ImportSteps(self.stores, parts, self._output_of, self.send_part, self.now)
         data = DataStores(self.entities, self.rows, self.large)
         jobs = JobSteps(
             self._connection, self._access, self._jobs_of, data, lambda tenant, store: self._sink(), self.now
         )
-        self.runner = Runner(self.store, self.workflows, jobs, self.steps, send=self.send_advance, now=self.now)
+        announcer = Announcer(event=self.send_event, notify=self.send_notify)
+        self.runner = Runner(
+            self.store, self.workflows, jobs, self.steps, send=self.send_advance, tell=announcer.tell, now=self.now
+        )
         self.refreshes = Refreshes(self.store, send=self.send_advance, now=self.now)
         self.work = PartWork(
             self.store,
@@ -223,6 +257,13 @@ class World:
 
     async def send_advance(self, run: str, delay: float = 0) -> None:
         await self.send.send("run-advance", advance_message(run), delay)
+
+    async def send_event(self, text: str) -> None:
+        """Nobody of ours reads it."""
+        await self.events.add(text)
+
+    async def send_notify(self, message: NotifyMessage, delay: float) -> None:
+        await self.send.send("run-notify", message.text(), delay)
 
     async def send_part(self, run: str, number: int, delay: float) -> None:
         await self.send.send("import-part", part_message(run, number), delay)
@@ -260,6 +301,8 @@ class World:
         try:
             if message.queue == "timer":
                 await self.tick()
+            elif message.queue == "run-notify":
+                self.notified.append(read_notify(message.body))
             elif message.queue == "run-advance":
                 await self.runner.advance(read_advance(message.body))
             else:

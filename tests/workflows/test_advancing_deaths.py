@@ -1,10 +1,12 @@
 """A process may die between any two lines: whatever it had done, the next one ends the run, and does nothing twice."""
 
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from shared.workflows.messages import WhenActive
+from shared.workflows.notifications import event_id
 from shared.workflows.runs import RunStatus
 from tests.support.virtual_time import run_virtual
 from tests.workflows.run_fakes import Killed
@@ -12,6 +14,9 @@ from tests.workflows.run_world import World, churn, successor
 
 TWO_CUSTOMERS_OF_THREE = b"customer_id,score\n00002,9\n00004,1\n,7\n"
 HEADER = b"CustomerId,customer_id,score"
+
+
+NOTIFY = {"url": "https://hooks.contoso.com/bridge", "secret": "@appsetting('NOTIFY_CHURN')"}
 
 
 async def again[T](ask: Callable[[], Awaitable[T]], world: World) -> T:
@@ -87,7 +92,7 @@ async def canceled(world: World) -> None:
 
 async def held(world: World) -> None:
     """A run is held, and published by hand."""
-    world.workflows.workflows["churn"] = churn(quality={"minRows": 5})
+    world.workflows.workflows["churn"] = churn(quality={"minRows": 5}, notify=NOTIFY)
     run = await again(lambda: world.begin(operation="op"), world)
     await world.settle()
     assert (world.run(run).status, rows_of_nobody(world)) == (RunStatus.HELD, True)
@@ -96,6 +101,23 @@ async def held(world: World) -> None:
 
     assert world.run(run).status is RunStatus.SUCCEEDED
     assert rows(world) == ["00001", "00002", "00003"]
+
+
+def check_told(world: World) -> None:
+    """Of every run's end, and of each time that it was held; the address of its workflow too, once or more."""
+    events = {event["event"]: event["status"] for event in map(json.loads, world.told.texts)}
+    asked = {event_id(message.run, message.place) for message in world.notified}
+    for run, _ in world.runs.runs.values():
+        news = {
+            event_id(run.id, place): entry.status for place, entry in enumerate(run.timeline) if is_news(entry.status)
+        }
+        assert run.status in news.values()
+        assert news.items() <= events.items()
+        assert (news.keys() <= asked) is ("notify" in run.definition)
+
+
+def is_news(status: RunStatus) -> bool:
+    return status.is_terminal or status is RunStatus.HELD
 
 
 def rows_of_nobody(world: World) -> bool:
@@ -121,11 +143,12 @@ def test_a_process_that_dies_at_any_effect_leaves_nothing_undone_and_nothing_don
     scenario: Callable[[World], Awaitable[None]],
 ) -> None:
     async def live(dies_at: int | None, is_done: bool) -> list[str]:
-        world = World(churn(), successor())
+        world = World(churn(notify=NOTIFY), successor())
         world.life.dies_at, world.life.is_done = dies_at, is_done
         try:
             await scenario(world)
             assert world.runs.alive == set()
+            check_told(world)
             assert [claim.active or claim.pending for claim in await world.runs.claims()] == [None] * len(
                 world.runs.claimed
             )

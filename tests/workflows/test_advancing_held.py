@@ -102,6 +102,7 @@ async def test_a_discarded_run_is_canceled_and_stays_so() -> None:
     asked = [await world.control.discard(run), await world.control.discard(run)]
 
     assert [(each.status, each.timeline[-1].note) for each in asked] == [(RunStatus.CANCELED, "discarded")] * 2
+    await world.settle()
     assert (current(world), world.runs.alive) == (None, set())
 
 

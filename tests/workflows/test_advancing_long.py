@@ -97,12 +97,12 @@ class Disturbed(MemoryRuns):
 
     is_disturbed = False
 
-    async def save(self, run: Run, version: str, claim: Claim | None = None) -> bool:
+    async def save(self, run: Run, version: str, claim: Claim | None = None, *, settles: bool = False) -> bool:
         if run.working_until is not None and not self.is_disturbed:
             self.is_disturbed = True
             known, current = self.runs[run.id]
             await super().save(known, current)
-        return await super().save(run, version, claim)
+        return await super().save(run, version, claim, settles=settles)
 
 
 @in_virtual_time

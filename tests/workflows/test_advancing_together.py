@@ -158,12 +158,12 @@ class Contended(MemoryRuns):
 
     lost = 0
 
-    async def save(self, run: Run, version: str, claim: Claim | None = None) -> bool:
+    async def save(self, run: Run, version: str, claim: Claim | None = None, *, settles: bool = False) -> bool:
         known = self.runs[run.id][0]
         if run.wake_at != known.wake_at and self.lost < 5:
             self.lost += 1
             await super().save(apply(known, Working(known.created_at), known.created_at), version)
-        return await super().save(run, version, claim)
+        return await super().save(run, version, claim, settles=settles)
 
 
 @in_virtual_time

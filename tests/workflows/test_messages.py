@@ -2,15 +2,18 @@
 
 import base64
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import BadRequest
+from shared.errors import BadRequest, NewerVersion, OlderVersion
 from shared.workflows.messages import (
     JobHint,
+    NotifyMessage,
     PartMessage,
     RefreshMessage,
     WhenActive,
@@ -18,6 +21,7 @@ from shared.workflows.messages import (
     part_message,
     read_advance,
     read_events,
+    read_notify,
     read_part,
     read_refresh,
 )
@@ -142,12 +146,43 @@ def test_what_is_sent_is_read() -> None:
     assert read_part(part_message(RUN, 7)) == PartMessage(RUN, 7)
 
 
-@pytest.mark.parametrize("body", [advance_message(RUN), part_message(RUN, 7)])
+@pytest.mark.parametrize("body", [advance_message(RUN), part_message(RUN, 7), NotifyMessage(RUN, 4).text()])
 def test_a_message_has_its_version_and_no_name_that_the_host_takes_for_its_own(body: str) -> None:
     document = json.loads(body)
 
     assert document["v"] == 1
     assert not {name.lower() for name in document} & {name.lower() for name in HOSTS_OWN}
+
+
+@pytest.mark.parametrize("read", [read_advance, read_part, read_notify])
+def test_a_message_of_the_release_before_is_read_and_a_newer_one_is_not_taken_for_a_broken_one(
+    read: Callable[[str], object],
+) -> None:
+    body = '{"v": %s, "run": "r", "part": 0, "place": 3}'
+
+    assert read(body % 0) == read(body % 1)
+    with pytest.raises(NewerVersion, match="upgrade this app"):
+        read('{"v": 2, "job": "its members are not known"}')
+    with pytest.raises(OlderVersion, match="the release in between first"):
+        read(body % -1)
+    with pytest.raises(BadRequest, match="no number"):
+        read(body % '"2"')
+
+
+def test_a_request_may_say_its_version_and_a_newer_one_waits_for_who_knows_it() -> None:
+    for version in (0, 1):
+        assert read_refresh(f'{{"v": {version}, "workflow": "churn"}}', KNOWN) == RefreshMessage("churn")
+    with pytest.raises(NewerVersion):
+        read_refresh('{"v": 2, "workflow": "churn", "why": "x"}', KNOWN)
+    with pytest.raises(BadRequest, match="no number"):
+        read_refresh('{"v": "1", "workflow": "churn"}', KNOWN)
+
+
+def test_an_attempt_at_a_notification_goes_through_the_queue_and_back() -> None:
+    first = NotifyMessage(RUN, 4)
+    later = NotifyMessage(RUN, 4, 3, datetime(2026, 11, 21, tzinfo=UTC))
+
+    assert (read_notify(first.text()), read_notify(later.text())) == (first, later)
 
 
 def test_members_that_a_later_release_adds_are_no_matter() -> None:
@@ -162,8 +197,7 @@ REFUSED_OURS = [
     ('"text"', "none of this app's"),
     ("{}", "none of this app's"),
     ('{"v": 1}', "none of this app's: it has not the members .*run"),
-    ('{"v": 2, "run": "r", "part": 0}', "the version 2, which this release does not know"),
-    ('{"v": "1", "run": "r", "part": 0}', "the version 1, which"),
+    ('{"v": "1", "run": "r", "part": 0}', "version is no number"),
     ('{"v": 1, "run": 5, "part": 0}', "the message's run is no text"),
     ('{"v": 1, "run": null, "part": 0}', "the message's run is no text"),
 ]

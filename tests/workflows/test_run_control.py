@@ -27,8 +27,8 @@ ASKED: dict[str, Ask] = {
 class AwayOncePublishing(MemoryRuns):
     """Nothing is told or taken from then on."""
 
-    async def save(self, run: Run, version: str, claim: Claim | None = None) -> bool:
-        is_saved = await super().save(run, version, claim)
+    async def save(self, run: Run, version: str, claim: Claim | None = None, *, settles: bool = False) -> bool:
+        is_saved = await super().save(run, version, claim, settles=settles)
         self.is_away = run.status is RunStatus.PUBLISHING
         return is_saved
 
