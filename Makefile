@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 HOST ?= devhost
 COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
 
-.PHONY: help start demo doctor fixture test test-slow test-azureml test-odata test-infra verify-azure check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
+.PHONY: help start demo trace doctor fixture test test-slow test-azureml test-odata test-infra verify-azure check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
@@ -17,6 +17,9 @@ start: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready #
 
 demo: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## start the stack, enrich real documents, run a pipeline over real purchases, stop
 	@exec $(PY) -m devhost.stack demo
+
+trace: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## run the stack with a collector, score a batch, run a pipeline, draw docs/trace.svg
+	@exec $(PY) -m devhost.stack trace
 
 test: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## all tests but the slow ones (under five minutes)
 	@$(PY) -m pytest -q -m "not slow and not azureml and not odata" -n 3 --dist loadfile $(ARGS)

@@ -31,11 +31,15 @@ class Caller:
         outputs: Outputs,
         timeout: timedelta | None,
         running: MutableMapping[str, str],
+        *,
+        is_sampled: bool = False,
     ) -> None:
+        """`is_sampled`: the traces that begin here, as they are where the host records its own."""
         self._worker = worker
         self._outputs = outputs
         self._timeout = timeout.total_seconds() if timeout else None
         self._running = running
+        self._is_sampled = is_sampled
 
     async def call(
         self,
@@ -53,7 +57,7 @@ class Caller:
 
         `level` is that of its two log lines; a failure is an error always.
         """
-        invocation = Invocation(str(uuid4()), function, data, metadata or {}, trace or Trace(), retry)
+        invocation = Invocation(str(uuid4()), function, data, metadata or {}, trace or self._begun(), retry)
         log = logging.getLogger(f"Function.{function.name}")
         log.log(level, "Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, reason, invocation.id)
         if details:
@@ -66,6 +70,10 @@ class Caller:
             del self._running[invocation.id]
         log_end(log, level, invocation, outcome, (time.monotonic() - started) * 1000)
         return outcome
+
+    def _begun(self) -> Trace:
+        """A trace of the call's own, as the real host begins one for each trigger."""
+        return Trace(f"00-{uuid4().hex}-{uuid4().hex[:16]}-{int(self._is_sampled):02x}")
 
     async def _run(self, invocation: Invocation) -> Outcome:
         work = asyncio.ensure_future(self._worker.invoke(invocation))

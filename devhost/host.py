@@ -76,7 +76,7 @@ async def serve(
 ) -> None:
     wakes = Wakes()
     outputs = open_outputs(functions, settings, wakes)
-    caller = Caller(worker, outputs, settings.host.function_timeout, running)
+    caller = Caller(worker, outputs, settings.host.function_timeout, running, is_sampled=settings.records_traces)
     routes = make_routes(functions, settings.host.extensions.http.route_prefix)
     async with open_statuses(functions, settings) as statuses:
         triggers = make_triggers(functions, settings, caller, statuses, wakes)

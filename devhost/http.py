@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Protocol
-from uuid import uuid4
 
 from devhost.answers import Answer, answer_of
 from devhost.calls import Caller
@@ -150,12 +149,10 @@ def rpc_request(request: Request, values: Mapping[str, str | None], body: bytes)
     )
 
 
-def trace_of(headers: Mapping[str, str]) -> Trace:
-    """The caller's trace, or a new one as the real host begins."""
+def trace_of(headers: Mapping[str, str]) -> Trace | None:
+    """The caller's, if it names one. The real host puts a span of its own in between; ours has none to show."""
     parent = headers.get("traceparent", "")
-    if TRACEPARENT.fullmatch(parent):
-        return Trace(parent, headers.get("tracestate", ""))
-    return Trace(f"00-{uuid4().hex}-{uuid4().hex[:16]}-00")
+    return Trace(parent, headers.get("tracestate", "")) if TRACEPARENT.fullmatch(parent) else None
 
 
 def writes_http(function: Function) -> str | None:

@@ -65,6 +65,7 @@ class HostJson(Section):
     function_timeout: Annotated[timedelta | None, BeforeValidator(read_timeout)] = timedelta(minutes=30)
     extensions: Extensions = Extensions()
     logging: Logging = Logging()
+    telemetry_mode: Literal["ApplicationInsights", "OpenTelemetry"] = "ApplicationInsights"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,12 @@ class Settings:
     def host_id(self) -> str:
         given = self.env.get("AzureFunctionsWebHost__hostid")
         return given or re.sub(r"[^a-z0-9]+", "-", f"devhost-{self.app.name}".lower()).strip("-")[:32]
+
+    @property
+    def records_traces(self) -> bool:
+        """The real host would export spans of its own; this one only samples the traces that it begins."""
+        is_on = first(self.env, "APPLICATIONINSIGHTS_CONNECTION_STRING", "OTEL_EXPORTER_OTLP_ENDPOINT") is not None
+        return self.host.telemetry_mode == "OpenTelemetry" and is_on
 
     def disabled(self, function: str) -> bool:
         value = first(self.env, f"AzureWebJobs.{function}.Disabled", f"AzureWebJobs_{function}_Disabled")

@@ -8,7 +8,11 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from uuid import uuid4
 
+from shared import tracing
+from shared.errors import ConfigurationError
+from shared.logs import log_event
 from shared.services.doctor import DoctorServices
 from shared.services.ownership import OwnershipServices
 from shared.services.skills import SkillServices
@@ -19,6 +23,25 @@ VERSION = "0.1.0"
 
 class Services(DoctorServices, SkillServices, WorkflowServices, OwnershipServices):
     """What the triggers call."""
+
+
+@lru_cache(maxsize=1)
+def start_telemetry() -> None:
+    """Before the process's first span. Where no exporter is configured, nothing of OpenTelemetry is loaded."""
+    from shared.settings import Settings
+
+    try:
+        settings = Settings.from_environment(os.environ)
+    except ConfigurationError:
+        return  # every function answers with it
+    if not settings.has_telemetry:
+        return
+    try:
+        from shared.telemetry.exporting import make_recorder
+    except ImportError as error:  # a package that lacks it serves without
+        log_event(logging.getLogger("bridge.telemetry"), "telemetry_lost", logging.ERROR, error=type(error).__name__)
+        return
+    tracing.install(make_recorder(settings, version=VERSION, instance=uuid4().hex[:12]))
 
 
 @lru_cache(maxsize=1)

@@ -68,9 +68,13 @@ def at_first_use() -> Iterator[None]:
 
 @cache
 def load_all() -> None:
-    """Load every module of ours and what they need, at most once. Raises what the first that cannot be loaded raises."""
+    """Load every module of ours and what they need, at most once. Raises what the first that cannot be loaded raises.
+
+    Telemetry is loaded where it is configured, and a fault of it fails nothing.
+    """
     package = import_module(_OURS)
     for module in walk_packages(package.__path__, f"{_OURS}."):
-        import_module(module.name)
+        if not module.name.startswith(f"{_OURS}.telemetry."):
+            import_module(module.name)
     for name in _PACKAGES_OF_FUNCTIONS:
         import_module(name)

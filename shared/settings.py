@@ -169,6 +169,13 @@ class Settings(BaseModel):
     MAX_DOCUMENTS: Count = 100
     MAX_SCORING_ANSWER_BYTES: Count = 16 * MIB
 
+    # Telemetry; off unless one of the first two is set
+    APPLICATIONINSIGHTS_CONNECTION_STRING: str = Field("", repr=False)
+    OTEL_EXPORTER_OTLP_ENDPOINT: str = ""
+    """Address of a collector that takes OTLP over HTTP."""
+    OTEL_SERVICE_NAME: str = ""
+    """What telemetry calls this app; WEBSITE_SITE_NAME unless set."""
+
     # Set by the platform
     WEBSITE_SITE_NAME: str = ""
     WEBSITE_SLOT_NAME: str = ""
@@ -249,6 +256,11 @@ class Settings(BaseModel):
         slot = self.WEBSITE_SLOT_NAME.lower()
         site = self.WEBSITE_SITE_NAME.lower() or "local"
         return site if slot in ("", "production") else f"{site}/{slot}"
+
+    @property
+    def has_telemetry(self) -> bool:
+        """Spans and metrics have somewhere to go."""
+        return bool(self.APPLICATIONINSIGHTS_CONNECTION_STRING or self.OTEL_EXPORTER_OTLP_ENDPOINT)
 
     @property
     def own_reader_key(self) -> str:

@@ -1,16 +1,18 @@
-"""The command line behind `make start` and `make demo`."""
+"""The command line behind `make start`, `make demo` and `make trace`."""
 
 import argparse
 import contextlib
 import os
 import sys
 
+from devhost.collector import collecting
 from devhost.stack.client import BridgeClient
 from devhost.stack.config import StackConfig, StackError
 from devhost.stack.parts import HOSTS, parts
 from devhost.stack.queues import make_queues
 from devhost.stack.running import RunningStack, Stopped, be_stopped_by_signals
 from devhost.stack.samples import load_samples
+from devhost.stack.tracing import draw_traces, with_collector
 from samples.customer_value.datastore import PATH
 from samples.customer_value.demo import DemoFailed
 from samples.customer_value.demo import run_demo as run_workflow_demo
@@ -23,7 +25,7 @@ def main() -> int:
         be_stopped_by_signals()
         config = StackConfig.from_environment(os.environ)
         config.check_ports()
-        (_start if options.command == "start" else _demo)(config, options.host)
+        {"start": _start, "demo": _demo, "trace": _trace}[options.command](config, options.host)
     except Stopped:
         with contextlib.suppress(OSError):  # a Ctrl-C ends what our output was piped into as well
             os.write(sys.stdout.fileno(), b"stopped\n")
@@ -35,7 +37,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="devhost.stack", description=__doc__)
-    parser.add_argument("command", choices=("start", "demo"))
+    parser.add_argument("command", choices=("start", "demo", "trace"))
     parser.add_argument("--host", choices=HOSTS, default="devhost", help="what runs the function app (start)")
     return parser.parse_args()
 
@@ -75,6 +77,19 @@ def _demo(config: StackConfig, host: str) -> None:
             run_workflow_demo(client.send)
         except DemoFailed as failed:
             raise StackError(str(failed)) from failed
+
+
+def _trace(config: StackConfig, host: str) -> None:
+    with collecting() as (address, collected):
+        *others, bridge = parts(config, host)
+        with RunningStack([*others, with_collector(bridge, address)], config.data / "logs", quiet=True):
+            make_queues(config.storage)
+            client = BridgeClient(config)
+            load_samples(client, config)
+            try:
+                draw_traces(client, collected)
+            except DemoFailed as failed:
+                raise StackError(str(failed)) from failed
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Protocol
 from shared.aml.arm import ResourceManager
 from shared.aml.limiter import Limiter
 from shared.errors import BridgeError
+from shared.logs import log_event
 from shared.skills.addresses import EndpointId
 from shared.skills.gateway import AttemptFailed
 
@@ -63,7 +64,8 @@ class SharedCapacity:
                 self._next_read = now + _CAPACITY_EVERY
         except AttemptFailed as error:
             # Without it the limiter finds the capacity by itself, only less quickly.
-            logger.warning("endpoint_capacity_unknown endpoint=%s cause=%s", self._endpoint.endpoint, error)
+            endpoint = self._endpoint.endpoint
+            log_event(logger, "endpoint_capacity_unknown", logging.WARNING, endpoint=endpoint, cause=error)
         return self._capacity
 
     async def _share(self, limiter: Limiter) -> None:
@@ -73,6 +75,6 @@ class SharedCapacity:
         try:
             alive = await self._processes.beat(self._process_id, self._now())
         except BridgeError as error:
-            logger.warning("heartbeat_not_written cause=%s", error.code)
+            log_event(logger, "heartbeat_not_written", logging.WARNING, cause=error.code)
         else:
             limiter.window.share_capacity(capacity / alive)

@@ -1,5 +1,6 @@
 """The process's scoring endpoints: built once for each address, so that every skill on one shares its limiter."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,9 +14,11 @@ from shared.aml.limiter import Limiter
 from shared.aml.scoring import ScoringEndpoint
 from shared.aml.targets import AddressedByResource, AddressedByUri, Targets
 from shared.settings import Settings
+from shared.signals import LIMITER_CLOSED, SCORING_WINDOW, Attributes
 from shared.skills.addresses import EndpointId, one_spelling
 from shared.skills.definition import SkillDefinition
 from shared.skills.retries import RetryBudget
+from shared.tracing import Measurements, observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class SkillKey:
 class _Shared:
     """What all skills on one endpoint share in this process."""
 
+    label: str
+    """What telemetry calls it."""
     limiter: Limiter = field(default_factory=Limiter)
     budget: RetryBudget = field(default_factory=RetryBudget)
 
@@ -56,21 +61,39 @@ class Endpoints:
         self._process_id = process_id
         self._now = now
         self._shared: dict[str, _Shared] = {}
+        observe(SCORING_WINDOW, self._windows)
+        observe(LIMITER_CLOSED, self._closed)
 
     def for_skill(self, definition: SkillDefinition, key: SkillKey | None) -> ScoringEndpoint:
         endpoint = definition.endpoint_id
         deployment = definition.gateway.deployment
         address = endpoint.key if endpoint else one_spelling(str(definition.uri))
-        shared = self._shared.setdefault(f"{address} {deployment or ''}", _Shared())
+        label = endpoint.endpoint if endpoint else httpx.URL(str(definition.uri)).host
+        shared = self._shared.setdefault(f"{address} {deployment or ''}", _Shared(label))
         return ScoringEndpoint(
             self._by_resource(endpoint, definition) if endpoint else self._by_uri(definition, key),
             self._transport,
+            label=label,
             deployment=deployment,
             most_bytes=self._settings.MAX_SCORING_ANSWER_BYTES,
             limiter=shared.limiter,
             budget=shared.budget,
             capacity=self._capacity(endpoint, deployment) if endpoint else None,
         )
+
+    def _windows(self) -> Measurements:
+        """Of endpoints that telemetry calls the same, the narrowest."""
+        found: dict[str, float] = {}
+        for shared in list(self._shared.values()):
+            found[shared.label] = min(shared.limiter.window.size, found.get(shared.label, math.inf))
+        return [(size, {Attributes.ENDPOINT: label}) for label, size in found.items()]
+
+    def _closed(self) -> Measurements:
+        """1 if any of those that telemetry calls the same is."""
+        found: dict[str, int] = {}
+        for shared in list(self._shared.values()):
+            found[shared.label] = max(int(shared.limiter.window.is_closed), found.get(shared.label, 0))
+        return [(closed, {Attributes.ENDPOINT: label}) for label, closed in found.items()]
 
     def _by_uri(self, definition: SkillDefinition, key: SkillKey | None) -> Targets:
         return AddressedByUri(

@@ -13,7 +13,9 @@ from pydantic.alias_generators import to_camel
 
 from shared.aml.auth import TokenSource
 from shared.aml.http import CallFailed, HttpAnswer, send
+from shared.signals import Attributes, Spans
 from shared.skills.addresses import ScoringHosts
+from shared.tracing import SpanKind, is_on, span
 from shared.wire import parse_json
 
 _MOST_BYTES = 4 * 1024 * 1024
@@ -123,6 +125,27 @@ class Exchange:
 
 
 async def _bounded(transport: httpx.AsyncBaseTransport, request: httpx.Request, most_seconds: float) -> HttpAnswer:
+    """With a span, which names the kind of what is called and no names in its path."""
+    if not is_on():
+        return await _answered(transport, request, most_seconds)
+    kind = resource_kind(request.url.path)
+    values = {Attributes.METHOD: request.method, Attributes.HOST: request.url.host, Attributes.RESOURCE: kind}
+    with span(f"{Spans.AZURE_CALL} {request.method} {kind}".rstrip(), values, kind=SpanKind.CLIENT) as calling:
+        answer = await _answered(transport, request, most_seconds)
+        calling.set(Attributes.STATUS, answer.status)
+        if answer.status >= 400 and answer.status != 404:  # that is an answer too: there is none
+            calling.fail(str(answer.status))
+        return answer
+
+
+def resource_kind(path: str) -> str:
+    """Of a path of Azure Resource Manager: `workspaces/jobs` of `…/providers/{namespace}/workspaces/{name}/jobs/{name}`; of any
+    other path nothing, for what is a name in it is not known."""
+    _, is_resource, path = path.lower().rpartition("/providers/")
+    return "/".join(path.split("/")[1::2]) if is_resource else ""
+
+
+async def _answered(transport: httpx.AsyncBaseTransport, request: httpx.Request, most_seconds: float) -> HttpAnswer:
     try:
         async with asyncio.timeout(most_seconds):
             return await send(transport, request, most_bytes=_MOST_BYTES)

@@ -11,6 +11,7 @@ import httpx
 from shared.aml.exchange import Answer, DataPlane, ExchangeFailed, read_as
 from shared.aml.workspace_calls import Asked, WorkspaceCalls, clean, unusable
 from shared.errors import BridgeError
+from shared.logs import log_event
 from shared.workflows.workspaces import JobFailure, WorkspaceId, WorkspaceReader
 
 # By the audience of tokens: the domain of the regions' hosts.
@@ -69,7 +70,7 @@ class RunHistory:
             return await self._read(workspace, job)
         except (BridgeError, ExchangeFailed) as error:
             self._hosts.pop(workspace.path, None)
-            logger.warning("job_failure_unknown job=%s cause=%s", job, error)
+            log_event(logger, "job_failure_unknown", logging.WARNING, job=job, cause=error)
             return None
 
     async def reach(self, workspace: WorkspaceId) -> str:

@@ -17,6 +17,7 @@ import aiohttp
 import httpx
 
 from shared.skills.failures import Kind
+from shared.tracing import current, is_on
 
 _MOST_IDLE_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
@@ -72,6 +73,8 @@ async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request, *, m
     Raises CallFailed: no connection, a broken one, or a body of more than `most_bytes`.
     """
     request.extensions = _CONNECT_TIMEOUT
+    if is_on() and (traceparent := current().traceparent):
+        request.headers["traceparent"] = traceparent
     try:
         response = await transport.handle_async_request(request)
         stream = _stream_of(response)

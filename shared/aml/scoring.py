@@ -15,9 +15,11 @@ from shared.aml.http import CallFailed, HttpAnswer, retry_after, send
 from shared.aml.limiter import Limiter, Outcome, Slot
 from shared.aml.targets import Target, Targets
 from shared.logs import log_event
+from shared.signals import SCORING_QUEUE_WAIT, Attributes, Spans
 from shared.skills.failures import LONGEST_TEXT, Failure, Kind, status_failure
 from shared.skills.gateway import Answer, AttemptFailed
 from shared.skills.retries import RetryBudget
+from shared.tracing import SpanKind, Values, current, is_on, record, span
 from shared.wire import Json, parse_json
 
 logger = logging.getLogger("bridge.scoring")
@@ -49,12 +51,14 @@ class ScoringEndpoint:
         targets: Targets,
         transport: httpx.AsyncBaseTransport,
         *,
+        label: str,
         deployment: str | None,
         most_bytes: int,
         limiter: Limiter,
         budget: RetryBudget,
         capacity: CapacityShare | None = None,
     ) -> None:
+        self._label = label
         self._targets = targets
         self._transport = transport
         self._most_bytes = most_bytes
@@ -87,18 +91,23 @@ class ScoringEndpoint:
         """Calls that the endpoint holds at once; None where that is not known."""
         return await self._capacity.read() if self._capacity is not None else None
 
-    async def attempt(self, body: bytes, *, timeout: float, deadline: float, request_id: str = "") -> Answer:
+    async def attempt(
+        self, body: bytes, *, timeout: float, deadline: float, request_id: str = "", number: int = 1
+    ) -> Answer:
         """One call: at most `timeout` seconds from connecting to the last byte. Raises AttemptFailed."""
         if self._capacity is not None:
             self._capacity.refresh(self._limiter)
         target = await self._targets.current()
         loop = asyncio.get_running_loop()
-        was_closed = self._limiter.window.is_closed
+        was_closed, ready_at = self._limiter.window.is_closed, loop.time()
         try:
             async with self._limiter.slot(deadline) as slot:
                 started = loop.time()
+                if is_on():
+                    waited = {Attributes.ENDPOINT: self._label, Attributes.WAIT: "limiter"}
+                    record(SCORING_QUEUE_WAIT, started - ready_at, waited)
                 try:
-                    value = await self._exchange(target, body, timeout, request_id)
+                    value = await self._traced_exchange(target, body, timeout, request_id, number)
                 except AttemptFailed as failed:
                     _report(slot, failed.failure)
                     raise AttemptFailed(failed.failure, loop.time() - started) from failed
@@ -126,6 +135,19 @@ class ScoringEndpoint:
             level = logging.WARNING if is_closed else logging.INFO
             log_event(logger, "limiter_closed" if is_closed else "limiter_opened", level, endpoint=self.name)
 
+    async def _traced_exchange(self, target: Target, body: bytes, timeout: float, request_id: str, number: int) -> Json:
+        """With a span: of the address its host alone, of the answer its status alone."""
+        if not is_on():
+            return await self._exchange(target, body, timeout, request_id)
+        host = httpx.URL(target.uri).host
+        values: Values = {Attributes.HOST: host, Attributes.ENDPOINT: self._label, Attributes.ATTEMPT: number}
+        with span(Spans.SCORING_CALL, values, kind=SpanKind.CLIENT) as calling:
+            try:
+                return await self._exchange(target, body, timeout, request_id)
+            except AttemptFailed as failed:
+                calling.set(Attributes.STATUS, failed.failure.status)
+                raise
+
     async def _exchange(self, target: Target, body: bytes, timeout: float, request_id: str) -> Json:
         try:
             async with asyncio.timeout(timeout):
@@ -134,6 +156,7 @@ class ScoringEndpoint:
             raise AttemptFailed(Failure(Kind.TIMED_OUT, facts={"timeout": f"{timeout:g}"})) from error
         except CallFailed as failed:
             raise AttemptFailed(Failure(failed.kind, facts=failed.facts)) from failed
+        current().set(Attributes.STATUS, answer.status)
         return _judge(answer)
 
     async def _call(self, target: Target, body: bytes, request_id: str) -> HttpAnswer:

@@ -10,6 +10,7 @@ from shared.services.clients import Clients
 
 if TYPE_CHECKING:
     from shared.entities.csv_exports import CsvExports
+    from shared.entities.freshness import Freshness
     from shared.entities.parquet_reader import ParquetReader
     from shared.entities.reader_keys import ReaderKeyCatalog
     from shared.entities.reading import DataStores
@@ -53,6 +54,13 @@ class DataServices(Clients):
             BlobLargeValues(self._blobs),
             TableRejects(tables),
         )
+
+    @cached_property
+    def freshness(self) -> "Freshness":
+        """Of what is published."""
+        from shared.entities.freshness import Freshness
+
+        return Freshness(self.snapshots.entities, self.now)
 
     @cached_property
     def sign_in(self) -> "SignIn":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.errors import NotFound
 from shared.services.data import DataServices
+from shared.tracing import carried
 from shared.workflows.poison import Cause, Poisoned, PoisonStore
 from shared.workflows.queues import ADVANCE_QUEUE, ANNOUNCE_QUEUE, NOTIFY_QUEUE, PART_QUEUE
 
@@ -202,18 +203,18 @@ class WorkflowServices(DataServices):
     async def send_advance(self, run: str, delay: float = 0) -> None:
         from shared.workflows.messages import advance_message
 
-        await self.queues.send(ADVANCE_QUEUE, advance_message(run), delay=delay)
+        await self.queues.send(ADVANCE_QUEUE, advance_message(run, carried()), delay=delay)
 
     async def _send_part(self, run: str, number: int, delay: float) -> None:
         from shared.workflows.messages import part_message
 
-        await self.queues.send(PART_QUEUE, part_message(run, number), delay=delay)
+        await self.queues.send(PART_QUEUE, part_message(run, number, carried()), delay=delay)
 
     async def _send_event(self, text: str) -> None:
         await self.queues.send(ANNOUNCE_QUEUE, text, lifetime=_EVENT_LIFETIME)
 
     async def _send_notify(self, message: "NotifyMessage", delay: float) -> None:
-        await self.queues.send(NOTIFY_QUEUE, message.text(), delay=delay)
+        await self.queues.send(NOTIFY_QUEUE, message.text(carried()), delay=delay)
 
     async def _tell_run(self, queue: str, body: str, cause: Cause | None) -> None:
         """A part whose message was given up fails its run, a notification is noted there; every other message is about

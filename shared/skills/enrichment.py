@@ -132,7 +132,7 @@ def _log_outcomes(skill: Skill, outcomes: Sequence[Outcome], request_id: str) ->
         "batch_scored",
         level,
         skill=skill.name,
-        request=request_id,
+        request=request_id or None,
         records=len(outcomes),
         enriched=enriched,
         failed=counts or None,

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from shared import tracing
+from shared.signals import SCORING_CALLS, SCORING_DURATION, SCORING_QUEUE_WAIT, SCORING_RETRIES, Attributes
 from shared.skills.backlog import Backlog
 from shared.skills.definition import Gateway, SkillDefinition
 from shared.skills.failures import Failure, Kind
@@ -38,6 +40,7 @@ class AttemptFailed(Exception):
     def __init__(self, failure: Failure, seconds: float | None = None) -> None:
         super().__init__(failure.kind.code)
         self.failure = failure
+        self.code = failure.kind.code
         self.seconds = seconds
 
 
@@ -55,8 +58,13 @@ class Endpoint(Protocol):
     def answers(self) -> int:
         """How many calls of this process it has answered, push-backs not counted."""
 
-    async def attempt(self, body: bytes, *, timeout: float, deadline: float, request_id: str = "") -> Answer:
-        """One call, no retry: at most `timeout` seconds, begun before `deadline` (loop time). Raises AttemptFailed."""
+    async def attempt(
+        self, body: bytes, *, timeout: float, deadline: float, request_id: str = "", number: int = 1
+    ) -> Answer:
+        """One call, no retry: at most `timeout` seconds, begun before `deadline` (loop time). Raises AttemptFailed.
+
+        `number`: which attempt this is at its records.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,7 @@ class _Batch:
         for outcome in self._outcomes:
             if isinstance(outcome, Failure):
                 stats.error(outcome.kind.code)
+        self._tell_batch()
         return self._outcomes
 
     async def _slide(self, workers: int) -> None:
@@ -165,21 +174,49 @@ class _Batch:
     async def _attempt(self, call: _Call) -> None:
         skill = self._skill
         body = encode([self._batch[index] for index in call.indexes], skill.definition)
+        ready_at = asyncio.get_running_loop().time()
         async with skill.slots:
             self._begin(call)
+            self._tell_begin(call, ready_at)
             try:
                 answer = await skill.endpoint.attempt(
                     body,
                     timeout=skill.definition.timeout,
                     deadline=self._deadline,
                     request_id=self._request_id,
+                    number=call.attempts,
                 )
             except AttemptFailed as failed:
                 skill.stats.call(failed.seconds)
+                self._tell_end(failed.failure.kind.code, failed.seconds)
                 self._settle_failure(call, failed.failure)
                 return
         skill.stats.call(answer.seconds)
+        self._tell_end("Answered", answer.seconds)
         self._settle_answer(call, answer.value)
+
+    def _tell_batch(self) -> None:
+        batch = tracing.current()
+        batch.set(Attributes.SKILL, self._skill.name)
+        batch.set(Attributes.RECORDS, len(self._batch))
+        batch.set(Attributes.FAILED, sum(isinstance(outcome, Failure) for outcome in self._outcomes))
+
+    def _tell_begin(self, call: _Call, ready_at: float) -> None:
+        if not tracing.is_on():
+            return
+        skill = {Attributes.SKILL: self._skill.name}
+        waited = asyncio.get_running_loop().time() - ready_at
+        tracing.record(SCORING_QUEUE_WAIT, waited, {**skill, Attributes.WAIT: "places"})
+        if call.attempts > 1:
+            tracing.count(SCORING_RETRIES, skill)
+
+    def _tell_end(self, outcome: str, seconds: float | None) -> None:
+        if not tracing.is_on():
+            return
+        skill = {Attributes.SKILL: self._skill.name}
+        tracing.count(SCORING_CALLS, {**skill, Attributes.OUTCOME: outcome})
+        if seconds is not None:
+            tracing.record(SCORING_DURATION, seconds, skill)
 
     def _deadline_failure(self, kind: Kind) -> Failure:
         return Failure(kind, facts={"deadline": f"{self._seconds:g}"})

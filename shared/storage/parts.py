@@ -52,6 +52,7 @@ def _columns(entry: PartEntry) -> Values:
         "Misfits": entry.misfits,
         "ErrorCode": error.code,
         "ErrorMessage": error.message,
+        "Trace": entry.trace,
     }
 
 
@@ -65,5 +66,6 @@ def _read(row: Row) -> PartEntry:
         records=row["Records"],
         misfits=row["Misfits"],
         error=RunError(row["ErrorCode"], row["ErrorMessage"]) if row["ErrorCode"] else None,
+        trace=row.get("Trace", ""),
         version=row.etag,
     )

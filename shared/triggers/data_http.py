@@ -2,13 +2,22 @@
 
 import re
 from functools import wraps
+from typing import Any
 from urllib.parse import quote
 
 import azure.functions as func
 
 from shared.errors import BadRequest
 from shared.loading import at_first_use
-from shared.triggers.http import Handler, answers, answers_reading, base_url, get_services, json_response, read_body
+from shared.triggers.http import (
+    Rim,
+    answers,
+    answers_reading,
+    base_url,
+    get_services,
+    json_response,
+    read_body,
+)
 from shared.triggers.sign_in import needs_sign_in
 
 with at_first_use():
@@ -23,12 +32,12 @@ _STILL_ENCODED = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:/(?:\$|%24)(?:count|query)
 """Of an entity's name, `%3F` is no part: it is a `?` that nobody has decoded yet."""
 
 
-def speaks_odata(handler: Handler) -> Handler:
+def speaks_odata(rim: Rim) -> Rim:
     """Its version goes with every answer, errors included."""
 
-    @wraps(handler)
-    async def speaking(req: func.HttpRequest) -> func.HttpResponse:
-        response = await handler(req)
+    @wraps(rim)
+    async def speaking(req: func.HttpRequest, **host: Any) -> func.HttpResponse:
+        response = await rim(req, **host)
         response.headers["OData-Version"] = "4.0"
         return response
 

@@ -12,7 +12,9 @@ import azure.functions as func
 from shared.conditions import Conditions
 from shared.errors import BadRequest, BridgeError, ErrorDetail, PayloadTooLarge, Unauthorized, UnsupportedApiVersion
 from shared.loading import at_first_use
-from shared.logs import place_of
+from shared.logs import bound, log_event, place_of
+from shared.signals import Attributes
+from shared.triggers.invocations import invocation, takes_context
 from shared.wire import answer_bytes
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ _OPERATION_ID = re.compile(r"[!-~]{1,200}")
 logger = logging.getLogger("bridge.http")
 
 type Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+type Rim = Callable[..., Awaitable[func.HttpResponse]]
+"""What the host calls: with the request as `req`, and with the call's `context`."""
 
 
 def get_services() -> "Services":
@@ -39,7 +43,7 @@ def get_services() -> "Services":
     return app.get_services()
 
 
-def answers(handler: Handler) -> Handler:
+def answers(handler: Handler) -> Rim:
     """Checks what every route checks, and renders every error in the one shape. A stack goes to the log's own
     field alone, never into an answer. What is no GET changes something, and so needs an account that is this app's."""
     return _rim(handler, reads=False)
@@ -52,8 +56,20 @@ def answers_reading(handler: Handler) -> Handler:
 
 def _rim(handler: Handler, *, reads: bool) -> Handler:
     @wraps(handler)
-    async def rim(req: func.HttpRequest) -> func.HttpResponse:
-        request = request_id(req)
+    async def rim(req: func.HttpRequest, context: func.Context | None = None) -> func.HttpResponse:
+        request, caller = request_id(req), req.headers.get("traceparent")
+        values = {Attributes.REQUEST: request, Attributes.METHOD: req.method}
+        with (
+            bound(request=request),
+            invocation(handler.__name__, "http", context, parent=caller, values=values) as call,
+        ):
+            response = await answered(req, request)
+            call.set(Attributes.STATUS, response.status_code)
+            if response.status_code >= 500:
+                call.fail(response.headers.get("x-ms-error-code") or str(response.status_code))
+        return response
+
+    async def answered(req: func.HttpRequest, request: str) -> func.HttpResponse:
         try:
             _check_role(handler.__name__, req)
             _check_version(req)
@@ -63,12 +79,13 @@ def _rim(handler: Handler, *, reads: bool) -> Handler:
         except BridgeError as error:
             response = _error_response(error)
         except Exception as error:  # noqa: BLE001  # the rim: whatever it is, the caller gets the one shape
-            logger.error(
-                "request_failed function=%s request=%s error=%s at=%s",
-                handler.__name__,
-                request,
-                type(error).__name__,
-                place_of(error),
+            log_event(
+                logger,
+                "request_failed",
+                logging.ERROR,
+                function=handler.__name__,
+                error=type(error).__name__,
+                at=place_of(error),
             )
             response = _error_response(
                 BridgeError(f"something failed in this app that should not; its log has the request {request}")
@@ -77,6 +94,7 @@ def _rim(handler: Handler, *, reads: bool) -> Handler:
         response.headers["api-version"] = _version(req)
         return response
 
+    takes_context(rim, handler)
     return rim
 
 

@@ -14,14 +14,17 @@ import azure.functions as func
 from shared.errors import BridgeError
 from shared.loading import at_first_use
 from shared.logs import log_event
+from shared.signals import POISON, Attributes
+from shared.tracing import carrying, count
 from shared.triggers.http import get_services
+from shared.triggers.invocations import start_telemetry
 from shared.triggers.queues import log_failure
 
 if TYPE_CHECKING:
     from shared.app import Services
 
 with at_first_use():
-    from shared.workflows import poison
+    from shared.workflows import messages, poison
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -60,6 +63,12 @@ async def keep_run_notify(msg: str) -> None:
 async def take_poison(queue: str, body: str, services: "Callable[[], Services]" = get_services) -> None:
     """Keep the message, and tell of it. Raises only where storage takes it neither into the table nor back into the
     queue."""
+    start_telemetry()
+    with carrying(messages.read_trace(body)):
+        await _take(queue, body, services)
+
+
+async def _take(queue: str, body: str, services: "Callable[[], Services]") -> None:
     try:
         made = services()
         await made.account.check()
@@ -68,6 +77,7 @@ async def take_poison(queue: str, body: str, services: "Callable[[], Services]" 
         log_failure("poison_not_kept", queue, body, error)
         await _put_back(services(), queue, body)
         return
+    count(POISON, {Attributes.QUEUE: queue})
     code = message.cause.code if message.cause else None
     log_event(logger, "message_poisoned", logging.ERROR, queue=queue, message=message.id, code=code)
     await _tell(made, message)

@@ -19,13 +19,16 @@ import azure.functions as func
 from shared.errors import AccountInUse, BridgeError, NewerVersion
 from shared.loading import at_first_use
 from shared.logs import log_event, place_of
+from shared.signals import Attributes
+from shared.tracing import SpanKind
 from shared.triggers.http import get_services
+from shared.triggers.invocations import invocation, takes_context
 
 if TYPE_CHECKING:
     from shared.app import Services
 
 with at_first_use():
-    from shared.workflows import poison
+    from shared.workflows import messages, poison
 
 _NOT_FOR_US = (AccountInUse, NewerVersion)
 _PAUSE = 30.0
@@ -52,19 +55,28 @@ def queue_rim(queue: str, services: "Callable[[], Services]" = get_services) -> 
 
     def rimmed(handler: QueueHandler) -> QueueHandler:
         @wraps(handler)
-        async def rim(msg: Any) -> None:
-            try:
-                await services().account.check()
-                await handler(msg)
-            except _NOT_FOR_US as error:
-                log_failure("queue_message_put_back", queue, text_of(msg), error)
-                await services().queues.send(queue, text_of(msg), delay=_PAUSE)
-            except Exception as error:
-                body = text_of(msg)
-                log_failure("queue_message_failed", queue, body, error)
-                await _note(services, queue, body, error)
-                raise
+        async def rim(msg: Any, context: func.Context | None = None) -> None:
+            body, values = text_of(msg), {Attributes.QUEUE: queue}
+            with invocation(
+                handler.__name__,
+                "pubsub",
+                context,
+                trace=messages.read_trace(body),
+                kind=SpanKind.CONSUMER,
+                values=values,
+            ):
+                try:
+                    await services().account.check()
+                    await handler(msg)
+                except _NOT_FOR_US as error:
+                    log_failure("queue_message_put_back", queue, body, error)
+                    await services().queues.send(queue, body, delay=_PAUSE)
+                except Exception as error:
+                    log_failure("queue_message_failed", queue, body, error)
+                    await _note(services, queue, body, error)
+                    raise
 
+        takes_context(rim, handler)
         return rim
 
     return rimmed

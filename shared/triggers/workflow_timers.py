@@ -1,14 +1,19 @@
 """The timers: schedules, runs kept moving whatever message was lost, and what is kept for how long."""
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Protocol
 
 import azure.functions as func
 
-from shared.errors import AccountInUse
+from shared.errors import AccountInUse, BridgeError
 from shared.logs import log_event
+from shared.signals import SCHEDULE_TICK, Attributes
+from shared.tracing import count, is_on
 from shared.triggers.http import get_services
+from shared.triggers.invocations import invocation, takes_context
 
 if TYPE_CHECKING:
     from shared.app import Services
@@ -18,27 +23,56 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 logger = logging.getLogger("bridge.timers")
 
 
+class TimerHandler(Protocol):
+    __name__: str
+
+    def __call__(self, timer: func.TimerRequest) -> Coroutine[Any, Any, None]: ...
+
+
+def timed(handler: TimerHandler) -> Callable[..., Coroutine[Any, Any, None]]:
+    """The rim of every timer."""
+
+    @wraps(handler)
+    async def rim(timer: func.TimerRequest, context: func.Context | None = None) -> None:
+        with invocation(handler.__name__, "timer", context):
+            await handler(timer)
+
+    takes_context(rim, handler)
+    return rim
+
+
 @blueprint.timer_trigger(arg_name="timer", schedule="0 * * * * *")
+@timed
 async def schedule_tick(timer: func.TimerRequest) -> None:
     """Each minute: the workflows that are due."""
     await _if_ours("schedule_tick", _tick)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="*/30 * * * * *")
+@timed
 async def watch_runs(timer: func.TimerRequest) -> None:
     """Each 30 s: every run that has not ended is looked at, for a message may have been lost with its process."""
     await _if_ours("watch_runs", _watch)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="0 17 3 * * *")
+@timed
 async def sweep(timer: func.TimerRequest) -> None:
     """Daily."""
     await _if_ours("sweep", _sweep)
 
 
 async def _tick(services: "Services") -> None:
-    await services.scheduler.tick()
-    await services.heartbeats.beat("schedule_tick", services.now())
+    outcome = "failed"
+    try:
+        report = await services.scheduler.tick()
+        await services.heartbeats.beat("schedule_tick", services.now())
+        outcome = "failed" if report.failed else "succeeded"
+        if is_on():
+            with suppress(BridgeError):  # the slots are settled; the next tick looks again
+                await services.freshness.look()
+    finally:
+        count(SCHEDULE_TICK, {Attributes.OUTCOME: outcome})
 
 
 async def _watch(services: "Services") -> None:

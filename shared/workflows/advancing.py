@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from logging import ERROR, getLogger
 
 from shared.errors import BridgeError, StorageUnavailable
-from shared.logs import log_event
+from shared.logs import bound, log_event
+from shared.signals import Attributes, Spans
+from shared.tracing import carrying, current, span
 from shared.workflows.catalog import WorkflowStore
 from shared.workflows.definition import stored_workflow
 from shared.workflows.facts import (
@@ -30,6 +32,7 @@ from shared.workflows.importing import ImportSteps
 from shared.workflows.job_steps import JobSteps, entity_inputs
 from shared.workflows.lifecycle import LONG_STEPS, Step, apply, next_step
 from shared.workflows.refreshing import RunStore, SendAdvance, StoredRun, released
+from shared.workflows.run_signals import told
 from shared.workflows.runs import Run, RunError, RunStatus
 
 _MOST_STEPS = 50
@@ -86,15 +89,17 @@ class Runner:
 
     async def advance(self, run_id: str) -> None:
         """Bring the run on as far as it goes now, and see to it that it is looked at again. Raises StorageUnavailable."""
-        try:
-            run = await self._advance(run_id)
-        except BridgeError as error:
-            if error.retryable:
-                raise
-            run = await self.record(run_id, [Failed(RunError(error.code, error.message))])
-        if run is not None and run.announcing:
-            await self._tell(run)
-            await self.record(run_id, [Announced(run.announcing)])
+        with bound(run=run_id):
+            try:
+                run = await self._advance(run_id)
+            except BridgeError as error:
+                if error.retryable:
+                    raise
+                run = await self.record(run_id, [Failed(RunError(error.code, error.message))])
+            if run is not None and run.announcing:
+                with carrying(run.trace):
+                    await self._tell(run)
+                    await self.record(run_id, [Announced(run.announcing)])
 
     async def _advance(self, run_id: str) -> Run | None:
         """The run as it is then."""
@@ -104,15 +109,21 @@ class Runner:
                 return None
             if stored.run.status.is_terminal:
                 return stored.run
-            step = self._step(stored.run)
-            run = await self._do(stored, step)
-            if run is None:
-                continue
-            if not run.status.is_active:
-                return run
-            if run.status is stored.run.status and self._step(run) in (step, Step.NONE):
-                await self._look_again(run)
-                return run
+            with carrying(stored.run.trace):
+                rested = await self._rested_after_step(stored)
+            if rested is not None:
+                return rested
+        return None
+
+    async def _rested_after_step(self, stored: StoredRun) -> Run | None:
+        """One step on; the run, if it now waits for something, or has ended."""
+        step = self._step(stored.run)
+        run = await self._do(stored, step)
+        if run is None or not run.status.is_active:
+            return run
+        if run.status is stored.run.status and self._step(run) in (step, Step.NONE):
+            await self._look_again(run)
+            return run
         return None
 
     async def record(self, run_id: str, facts: Sequence[Fact]) -> Run | None:
@@ -160,13 +171,20 @@ class Runner:
 
     async def _act(self, step: Step, run: Run) -> Sequence[Fact]:
         """What came of the step: its facts, or that it failed, for now or for good."""
+        values = {Attributes.RUN: run.id, Attributes.WORKFLOW: run.workflow, Attributes.STEP: step.value}
+        with span(f"{Spans.RUN_STEP} {step.value}", values):
+            return await self._tried(step, run)
+
+    async def _tried(self, step: Step, run: Run) -> Sequence[Fact]:
         try:
             return await self._acts[step](run)
         except BridgeError as error:
-            told = RunError(error.code, error.message)
+            failure = RunError(error.code, error.message)
+            current().fail(error.code)
             log_event(logger, "step_failed", run=run.id, step=step.name, code=error.code, retryable=error.retryable)
-            return [FailedForNow(told, error.retry_after) if error.retryable else Failed(told)]
+            return [FailedForNow(failure, error.retry_after) if error.retryable else Failed(failure)]
         except Exception as error:  # noqa: BLE001  # a fault of ours must not stop the run for ever: it is tried again
+            current().fail(type(error).__name__)
             log_event(logger, "step_failed", ERROR, run=run.id, step=step.name, error=type(error).__name__)
             message = f"something failed in this app that should not ({type(error).__name__}); it is tried again"
             return [FailedForNow(RunError("InternalError", message))]
@@ -192,6 +210,12 @@ class Runner:
             await asyncio.wait({saying})
 
     async def _save(self, stored: StoredRun, run: Run) -> bool:
+        if not await self._save_with_claim(stored, run):
+            return False
+        told(run, stored.run)
+        return True
+
+    async def _save_with_claim(self, stored: StoredRun, run: Run) -> bool:
         """With the claim it leaves behind, where it is active no more; then the run that waited begins."""
         settles = run.is_settled and not stored.run.is_settled
         if not stored.run.status.is_active or run.status.is_active:
@@ -202,7 +226,8 @@ class Runner:
             return False
         log_event(logger, "run_ended", run=run.id, workflow=run.workflow, status=run.status)
         if left.active and left != claim:
-            await self._send(left.active, 0)
+            with carrying(None):  # another run's
+                await self._send(left.active, 0)
         return True
 
     async def _look_again(self, run: Run) -> None:

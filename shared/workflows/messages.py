@@ -63,11 +63,11 @@ class NotifyMessage:
     since: datetime | None = None
     """When the first attempt was; None before that."""
 
-    def text(self) -> str:
+    def text(self, trace: str | None = None) -> str:
+        """`trace`: the run's, a W3C `traceparent`."""
         since = self.since and self.since.isoformat()
-        return json_bytes(
-            {"v": VERSION, "run": self.run, "place": self.place, "attempt": self.attempt, "since": since}
-        ).decode()
+        members = {"v": VERSION, "run": self.run, "place": self.place, "attempt": self.attempt, "since": since}
+        return _message(members, trace)
 
 
 def read_notify(body: str) -> NotifyMessage:
@@ -82,9 +82,9 @@ def read_notify(body: str) -> NotifyMessage:
         raise BadRequest("the message's since is no time") from None
 
 
-def advance_message(run: str) -> str:
-    """A run is to be brought on."""
-    return json_bytes({"v": VERSION, "run": run}).decode()
+def advance_message(run: str, trace: str | None = None) -> str:
+    """A run is to be brought on. `trace`: the run's, a W3C `traceparent`."""
+    return _message({"v": VERSION, "run": run}, trace)
 
 
 def read_advance(body: str) -> str:
@@ -94,8 +94,8 @@ def read_advance(body: str) -> str:
     return run
 
 
-def part_message(run: str, number: int) -> str:
-    return json_bytes({"v": VERSION, "run": run, "part": number}).decode()
+def part_message(run: str, number: int, trace: str | None = None) -> str:
+    return _message({"v": VERSION, "run": run, "part": number}, trace)
 
 
 def read_part(body: str) -> PartMessage:
@@ -104,6 +104,21 @@ def read_part(body: str) -> PartMessage:
     if type(document["part"]) is not int:
         raise BadRequest("the message's part is no number")
     return PartMessage(document["run"], document["part"])
+
+
+def read_trace(body: str) -> str | None:
+    """The trace that a message of ours belongs to; None where it names none, whatever else is wrong with it."""
+    try:
+        document = parse_json(_trimmed(body))
+    except ValueError:
+        return None
+    trace = document.get("traceparent") if isinstance(document, dict) else None
+    return trace if isinstance(trace, str) else None
+
+
+def _message(members: dict[str, Any], trace: str | None) -> str:
+    """The trace is the run's and no single span's, so that a message that is sent again is the same message."""
+    return json_bytes(members if trace is None else {**members, "traceparent": trace}).decode()
 
 
 def _own(body: str, members: set[str]) -> dict[str, Any]:

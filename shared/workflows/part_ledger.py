@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from shared.tracing import current
 from shared.workflows.runs import RunError
 
 LEASE = timedelta(seconds=60)
@@ -31,6 +32,8 @@ class PartEntry:
     records: int = 0
     misfits: int = 0
     error: RunError | None = None
+    trace: str = ""
+    """The span of its first attempt, as a W3C `traceparent`."""
     version: str = ""
     """The store's mark for a conditional write; empty for what is not stored yet."""
 
@@ -60,7 +63,8 @@ async def take(ledger: PartLedger, run: str, number: int, by: str, now: datetime
     """Lease a part that is nobody's. None where it is done, or somebody else is at it. Raises StorageUnavailable."""
     known = await ledger.get(run, number)
     if known is None:
-        return await ledger.save(run, PartEntry(number, PartState.WORKING, by, now + LEASE))
+        trace = current().traceparent or ""
+        return await ledger.save(run, PartEntry(number, PartState.WORKING, by, now + LEASE, trace=trace))
     if known.is_over() or known.is_held(now):
         return None
     return await ledger.save(run, replace(known, by=by, leased_until=now + LEASE, attempts=known.attempts + 1))

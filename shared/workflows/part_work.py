@@ -10,7 +10,9 @@ from shared.entities.importing import ImportStores, PartResult, import_part
 from shared.entities.retention import SnapshotStores
 from shared.entities.tombstones import ErasedNow
 from shared.errors import BridgeError
-from shared.logs import log_event
+from shared.logs import bound, log_event
+from shared.signals import Attributes, Spans
+from shared.tracing import Values, carrying, current, span
 from shared.workflows.importing import ImportSteps, SendPart
 from shared.workflows.lifecycle import retry_delay
 from shared.workflows.part_ledger import PartEntry, PartLedger, PartState, given_up, renewed, take
@@ -59,15 +61,26 @@ class PartWork:
         run = await self._importing(run_id)
         if run is None or run.imported is None or not 0 <= number < run.imported.parts:
             return
-        if not await self._has_turn():
-            await self._send(run_id, number, _BACK_IN)
-            return
-        try:
-            entry = await take(self._ledger, run_id, number, self._process, self._now())
-            if entry is not None:
-                await self._import(run, entry)
-        finally:
-            self._turns.release()
+        with carrying(run.trace), bound(run=run_id):
+            if not await self._has_turn():
+                await self._send(run_id, number, _BACK_IN)
+                return
+            try:
+                await self._take(run, number)
+            finally:
+                self._turns.release()
+
+    async def _take(self, run: Run, number: int) -> None:
+        values: Values = {Attributes.RUN: run.id, Attributes.WORKFLOW: run.workflow, Attributes.PART: number}
+        with span(Spans.RUN_PART, values) as taking:
+            entry = await take(self._ledger, run.id, number, self._process, self._now())
+            if entry is None:
+                taking.set(Attributes.OUTCOME, "left")  # to somebody else, or done
+                return
+            taking.set(Attributes.ATTEMPT, entry.attempts)
+            if entry.attempts > 1:
+                taking.link(entry.trace)
+            await self._import(run, entry)
 
     async def fail(self, run_id: str, number: int, error: RunError) -> None:
         """The part cannot be done: its message was given up. What is done stays so."""
@@ -129,11 +142,14 @@ class PartWork:
         result = loading.result()
         done = replace(entry, state=PartState.DONE, records=result.records, misfits=result.misfits, error=None)
         await self._ledger.save(run.id, done)
+        current().set(Attributes.OUTCOME, "imported")
+        current().set(Attributes.RECORDS, result.records)
         log_event(logger, "part_imported", run=run.id, part=entry.number, records=result.records)
 
     async def _failed(self, run: Run, entry: PartEntry, error: BridgeError) -> None:
         """What may pass is tried again, by whoever comes first; the rest fails the run."""
         told = RunError(error.code, error.message)
+        current().fail(error.code)
         log_event(logger, "part_failed", run=run.id, part=entry.number, code=error.code, attempts=entry.attempts)
         if not error.retryable or entry.attempts >= _MOST_ATTEMPTS:
             await self._ledger.save(run.id, replace(entry, state=PartState.FAILED, error=told))

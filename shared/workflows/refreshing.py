@@ -10,8 +10,11 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.errors import Conflict, StorageUnavailable
+from shared.signals import Attributes, Spans
+from shared.tracing import carried, carrying, span
 from shared.workflows.catalog import StoredWorkflow
 from shared.workflows.messages import WhenActive
+from shared.workflows.run_signals import told
 from shared.workflows.runs import Run, RunStatus, Trigger, new_run, new_run_id
 
 _MOST_RACES = 20
@@ -130,6 +133,16 @@ class Refreshes:
         return await self.begin_run(run, when_active)
 
     async def begin_run(self, run: Run, when_active: WhenActive) -> Begun:
+        values = {Attributes.WORKFLOW: run.workflow, Attributes.TRIGGER: run.trigger.kind.value}
+        with span(Spans.RUN_BEGIN, values) as beginning, carrying(beginning.traceparent):
+            begun = await self._begin_run(replace(run, trace=carried()), when_active)
+            beginning.set(Attributes.RUN, begun.run.id)
+            beginning.set(Attributes.OUTCOME, "new" if begun.is_new else "joined")
+        if begun.is_new:
+            told(begun.run)
+        return begun
+
+    async def _begin_run(self, run: Run, when_active: WhenActive) -> Begun:
         for _ in range(_MOST_RACES):
             # Before the operation id: whose run the claim names, that one's id is found.
             claim = await self._store.claim_of(run.workflow)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.errors import Conflict, NotFound
+from shared.tracing import carrying
 from shared.workflows.advancing import Runner
 from shared.workflows.catalog import WorkflowCatalog
 from shared.workflows.facts import CancelRequested, Discarded, Fact, PublishRequested
@@ -90,7 +91,8 @@ class RunControl:
         if run is None:
             raise NotFound(f"the run {run_id} has been removed meanwhile", target="run")
         if run.status.is_active or run.announcing:
-            await self._send(run_id, 0)
+            with carrying(run.trace):
+                await self._send(run_id, 0)
         return run
 
 

@@ -147,6 +147,8 @@ class Run:
     error: RunError | None = None
     announcing: tuple[int, ...] = ()
     """What nobody has been told yet: the places in the timeline where it came to an end, or was held."""
+    trace: str | None = None
+    """The span that began it, as a W3C `traceparent`: all that is done for it belongs there."""
 
     def with_status(self, status: RunStatus, now: datetime, note: str | None = None) -> "Run":
         """Moved on, with an entry in the timeline; what was retried is over."""

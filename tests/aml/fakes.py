@@ -141,6 +141,7 @@ def scoring_endpoint(
     return ScoringEndpoint(
         targets or by_uri("a-key"),
         respond if isinstance(respond, httpx.AsyncBaseTransport) else httpx.MockTransport(respond),
+        label="endpoint",
         deployment=deployment,
         most_bytes=most_bytes,
         limiter=limiter or Limiter(),

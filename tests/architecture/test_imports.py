@@ -18,6 +18,8 @@ COMMON = (
     "shared.errors",
     "shared.logs",
     "shared.versions",
+    "shared.signals",
+    "shared.tracing",
     "shared.wire",
     "shared.settings",
 )
@@ -26,10 +28,11 @@ PLAIN = tuple(name for name in COMMON if name != "shared.settings")
 MAY_IMPORT = {
     "function_app": ("shared.triggers", "shared.loading"),
     "shared.triggers": ("shared.triggers", "shared.app", "shared.loading", "shared.openapi", *ROOMS, *COMMON),
-    "shared.app": ("shared.services",),
+    "shared.app": ("shared.services", "shared.telemetry", *COMMON),
     "shared.services": ("shared.services", *EDGES, *ROOMS, *COMMON),
     "shared.aml": ("shared.aml", *ROOMS, *COMMON),
     "shared.storage": ("shared.storage", *ROOMS, *COMMON),
+    "shared.telemetry": ("shared.telemetry", *COMMON),
     # The rooms are handed their settings.
     "shared.skills": ("shared.skills", *PLAIN),
     # A run imports its output into an entity; entities know nothing of runs.
@@ -41,7 +44,9 @@ MAY_IMPORT = {
     "shared.openapi": ("shared.openapi", *ROOMS, *PLAIN),
     "shared.settings": ("shared.errors", "shared.skills.addresses"),
     "shared.wire": ("shared.errors",),
-    "shared.logs": (),
+    "shared.logs": ("shared.tracing",),
+    "shared.signals": (),
+    "shared.tracing": ("shared.signals",),
     "shared.versions": ("shared.errors",),
     "shared.duration": (),
     "shared.conditions": ("shared.errors", "shared.wire"),
@@ -57,7 +62,16 @@ EDGE_PACKAGES = {
     "azure.data": ("shared.storage",),
     "azure.storage": ("shared.storage",),
     "azure.core": ("shared.storage", "shared.aml.auth", "shared.aml.federation"),  # azure-identity raises its errors
-    "azure": ("function_app", "shared.triggers", "shared.aml.auth", "shared.aml.federation", "shared.storage"),
+    "azure.monitor": ("shared.telemetry",),
+    "azure": (
+        "function_app",
+        "shared.triggers",
+        "shared.aml.auth",
+        "shared.aml.federation",
+        "shared.storage",
+        "shared.telemetry",
+    ),
+    "opentelemetry": ("shared.telemetry",),
     "httpx": ("shared.aml",),
     "httpx_aiohttp": ("shared.aml",),
     "aiohttp": ("shared.aml", "shared.storage.transport"),
@@ -181,5 +195,7 @@ def test_everything_is_caught_at_the_rim_alone() -> None:
     }
 
     rims = {"function_app", "shared.triggers.http", "shared.triggers.queues", "shared.triggers.poison_queues"}
+    # What becomes of telemetry must not touch what is told of.
+    rims |= {"shared.telemetry.exporting"}
     # A fault in one step of a run must not stop it for ever: it is told on the run and tried again.
     assert broad <= rims | {"shared.workflows.advancing"}

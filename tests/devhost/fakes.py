@@ -76,8 +76,14 @@ class FakeTime:
         await asyncio.sleep(0)
 
 
-def make_caller(worker: FakeWorker, outputs: FakeOutputs | None = None, timeout: timedelta | None = None) -> Caller:
-    return Caller(worker, outputs or FakeOutputs(), timeout, {})
+def make_caller(
+    worker: FakeWorker,
+    outputs: FakeOutputs | None = None,
+    timeout: timedelta | None = None,
+    *,
+    is_sampled: bool = False,
+) -> Caller:
+    return Caller(worker, outputs or FakeOutputs(), timeout, {}, is_sampled=is_sampled)
 
 
 def timer_function(*, retry: RpcRetryOptions | None = None, startup: bool = False, monitor: bool = True) -> Function:

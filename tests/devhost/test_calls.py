@@ -1,11 +1,12 @@
 """One call: outputs, time limit, and what the log tells."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
 from devhost.protos import TypedData
-from devhost.worker import Outcome
+from devhost.worker import Outcome, Trace
 from tests.devhost.fakes import FAILED, FakeOutputs, FakeWorker, make_caller, queue_function
 
 BODY = TypedData(string="x")
@@ -62,3 +63,24 @@ async def test_the_log_tells_reason_id_and_end(caplog: pytest.LogCaptureFixture)
         "Trigger Details: MessageId: 7",
     ]
     assert caplog.messages[2].startswith(f"Executed 'Functions.work' (Succeeded, Id={invocation}, Duration=")
+
+
+@pytest.mark.parametrize(("is_sampled", "flags"), [(True, "01"), (False, "00")])
+async def test_a_call_that_belongs_to_no_trace_begins_one(is_sampled: bool, flags: str) -> None:
+    worker = FakeWorker()
+    caller = make_caller(worker, is_sampled=is_sampled)
+
+    await caller.call(queue_function(), BODY)
+    await caller.call(queue_function(), BODY)
+
+    first, second = (call.trace.parent for call in worker.calls)
+    assert re.fullmatch(f"00-[0-9a-f]{{32}}-[0-9a-f]{{16}}-{flags}", first)
+    assert first != second
+
+
+async def test_a_callers_trace_is_passed_on() -> None:
+    worker, trace = FakeWorker(), Trace(f"00-{'a' * 32}-{'1' * 16}-01", "vendor=1")
+
+    await make_caller(worker).call(queue_function(), BODY, trace=trace)
+
+    assert worker.calls[0].trace == trace

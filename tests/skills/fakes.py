@@ -95,7 +95,9 @@ class FakeEndpoint:
     most_in_flight: int = 0
     aborted: int = 0
 
-    async def attempt(self, body: bytes, *, timeout: float, deadline: float, request_id: str = "") -> Answer:
+    async def attempt(
+        self, body: bytes, *, timeout: float, deadline: float, request_id: str = "", number: int = 1
+    ) -> Answer:
         loop = asyncio.get_running_loop()
         sent = json.loads(body)
         repeat = sum(call.body == sent for call in self.calls) if len(self.calls) < 1000 else 0

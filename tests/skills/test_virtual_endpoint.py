@@ -62,7 +62,9 @@ class LimitedEndpoint:
     def answers(self) -> int:
         return self.limiter.window.answers
 
-    async def attempt(self, body: bytes, *, timeout: float, deadline: float, request_id: str = "") -> Answer:
+    async def attempt(
+        self, body: bytes, *, timeout: float, deadline: float, request_id: str = "", number: int = 1
+    ) -> Answer:
         loop = asyncio.get_running_loop()
         async with self.limiter.slot(deadline) as slot:
             started = loop.time()

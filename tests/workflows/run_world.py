@@ -11,6 +11,7 @@ from shared.entities.reading import DataStores
 from shared.entities.retention import SnapshotStores
 from shared.entities.tombstones import nobody
 from shared.errors import BridgeError, NotFound
+from shared.tracing import carried
 from shared.workflows.advancing import Runner
 from shared.workflows.catalog import StoredWorkflow, WorkflowCatalog
 from shared.workflows.connections import Connection, Consent
@@ -256,7 +257,7 @@ class World:
         self.control = RunControl(self.store, self.runner, self.refreshes, catalog, send=self.send_advance)
 
     async def send_advance(self, run: str, delay: float = 0) -> None:
-        await self.send.send("run-advance", advance_message(run), delay)
+        await self.send.send("run-advance", advance_message(run, carried()), delay)
 
     async def send_event(self, text: str) -> None:
         """Nobody of ours reads it."""
@@ -266,7 +267,7 @@ class World:
         await self.send.send("run-notify", message.text(), delay)
 
     async def send_part(self, run: str, number: int, delay: float) -> None:
-        await self.send.send("import-part", part_message(run, number), delay)
+        await self.send.send("import-part", part_message(run, number, carried()), delay)
 
     async def begin(
         self, workflow: str = "churn", when_active: WhenActive = WhenActive.RETURN, operation: str | None = None

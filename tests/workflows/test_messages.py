@@ -24,6 +24,7 @@ from shared.workflows.messages import (
     read_notify,
     read_part,
     read_refresh,
+    read_trace,
 )
 
 KNOWN = frozenset({"churn", "churns", "abcd", "y2h1cm4x"})
@@ -146,7 +147,25 @@ def test_what_is_sent_is_read() -> None:
     assert read_part(part_message(RUN, 7)) == PartMessage(RUN, 7)
 
 
-@pytest.mark.parametrize("body", [advance_message(RUN), part_message(RUN, 7), NotifyMessage(RUN, 4).text()])
+TRACE = f"00-{'a' * 32}-{'1' * 16}-01"
+
+
+@pytest.mark.parametrize("trace", [TRACE, None])
+def test_a_message_names_the_trace_of_its_run_where_there_is_one(trace: str | None) -> None:
+    for body in (advance_message(RUN, trace), part_message(RUN, 7, trace)):
+        assert read_trace(body) == trace
+    assert read_advance(advance_message(RUN, trace)) == RUN
+    assert read_part(part_message(RUN, 7, trace)) == PartMessage(RUN, 7)
+
+
+@pytest.mark.parametrize("body", ["", "churn", "[]", '{"traceparent": 7}', f'{{"v": 1, "run": "{RUN}"}}', "{"])
+def test_what_names_no_trace_has_none(body: str) -> None:
+    assert read_trace(body) is None
+
+
+@pytest.mark.parametrize(
+    "body", [advance_message(RUN, TRACE), part_message(RUN, 7, TRACE), NotifyMessage(RUN, 4).text(TRACE)]
+)
 def test_a_message_has_its_version_and_no_name_that_the_host_takes_for_its_own(body: str) -> None:
     document = json.loads(body)
 
