@@ -7,7 +7,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 HOST ?= devhost
 COMPILE := pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.13
 
-.PHONY: help start demo trace doctor fixture test test-slow test-azureml test-odata test-infra verify-azure check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
+.PHONY: help start demo trace doctor restore fixture test test-slow test-azureml test-odata test-infra verify-azure check format bench bench-skills bench-outcome bench-data bench-start package keys lock setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
@@ -41,6 +41,9 @@ verify-azure: .venv/ready ## what is taken for granted about Azure, looked at in
 
 fixture: .venv/ready .venv-pipeline/ready node_modules/ready ## record what this release stores, for the tests of the next ones
 	@$(PY) -m tests.upgrade.record
+
+restore: .venv/ready ## rebuild an empty account from an export and from Parquet (ARGS="--from … --app …", docs/configuration.md)
+	@exec $(PY) -m operate.restore $(ARGS)
 
 check: .venv/ready ## ruff, strict mypy, the architecture tests
 	@.venv/bin/ruff check .

@@ -13,6 +13,8 @@ import azure.functions as func
 def create_app() -> func.FunctionApp:
     """All functions. Raises what an import raises."""
     from shared.triggers import (
+        configuration_http,
+        configuration_timers,
         connections_http,
         customers_http,
         data_http,
@@ -45,6 +47,8 @@ def create_app() -> func.FunctionApp:
         data_http.blueprint,
         customers_http.blueprint,
         reader_keys_http.blueprint,
+        configuration_http.blueprint,
+        configuration_timers.blueprint,
         poison_http.blueprint,
         poison_queues.blueprint,
     )

@@ -14,14 +14,13 @@ from shared import tracing
 from shared.errors import ConfigurationError
 from shared.logs import log_event
 from shared.services.doctor import DoctorServices
+from shared.services.operations import OperationServices
 from shared.services.ownership import OwnershipServices
-from shared.services.skills import SkillServices
-from shared.services.workflows import WorkflowServices
 
 VERSION = "0.1.0"
 
 
-class Services(DoctorServices, SkillServices, WorkflowServices, OwnershipServices):
+class Services(DoctorServices, OperationServices, OwnershipServices):
     """What the triggers call."""
 
 

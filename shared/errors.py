@@ -77,6 +77,12 @@ class InvalidName(BadRequest):
     code = "InvalidName"
 
 
+class InvalidConfiguration(BadRequest):
+    """A document of skills, connections and workflows that cannot be imported; nothing of it was."""
+
+    code = "InvalidConfiguration"
+
+
 class InvalidExpression(BadRequest):
     """A path or literal of the annotation language that cannot be read."""
 

@@ -162,6 +162,8 @@ class Settings(BaseModel):
     # Notifications
     NOTIFY_HOSTS: Listed = ()
     """Hosts that runs may be told to; none unless set."""
+    EXPORT_RETENTION_DAYS: Count = 90
+    """How long a day's copy of the configuration is kept."""
 
     # Limits
     MAX_BODY_BYTES: Count = 32 * MIB

@@ -82,6 +82,14 @@ def json_bytes(value: object) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
+def readable_bytes(value: object) -> bytes:
+    """`value` as JSON for people and version control: indented, a line each, and as exact as `json_bytes`."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        return f"{json.dumps(value, indent=2)}\n".encode()
+
+
 def answer_bytes(value: object) -> bytes:
     """Write an answer that any reader takes: a lone surrogate, which is no character, becomes U+FFFD."""
     try:

@@ -3,7 +3,7 @@ its import reject?"""
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from shared.conditions import Conditions
 from shared.entities.files import CONTAINER, entity_prefix, rows_prefix
 from shared.entities.manifests import tell_current
+from shared.entities.rebuilding import Rebuilt, rebuild_from
 from shared.entities.retention import SnapshotStores, drop_snapshot
 from shared.entities.rows import Origin, Reject, RejectStore, parse_origin
 from shared.entities.snapshots import (
@@ -22,10 +23,12 @@ from shared.entities.snapshots import (
     roll_back_entity,
     unpin,
 )
+from shared.entities.tombstones import ErasedNow
 from shared.errors import BadRequest, Conflict, NotFound, there_are
 
 REJECTS_PAGE = 1000
 """Rejects of a page."""
+_GROUP = re.compile(r"[0-9]{1,9}")
 _ORIGIN = re.compile(r"[0-9]{6}-[0-9]{12}")
 
 
@@ -100,6 +103,49 @@ async def roll_back(
     entity = await roll_back_entity(stores.entities, name, now, operation_id=operation_id, conditions=conditions)
     await tell_current(entity.name, stores.entities, stores.large)
     return await _with_snapshots(stores.entities, entity)
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltTable:
+    """How far the rebuilding of an entity's table came."""
+
+    entity: str
+    snapshot: str
+    rebuilt: Rebuilt
+
+    def next(self, base: str) -> str | None:
+        """Where to go on; `base`: the app's address, without a slash at its end."""
+        if self.rebuilt.next is None:
+            return None
+        return f"{base}/api/entities/{self.entity}/rebuild?snapshot={self.snapshot}&from={self.rebuilt.next}"
+
+    def render(self, base: str) -> dict[str, Any]:
+        more = {} if self.rebuilt.next is None else {"nextLink": self.next(base)}
+        return {"entity": self.entity, "snapshot": self.snapshot, "rows": self.rebuilt.rows, **more}
+
+
+async def rebuild(
+    stores: SnapshotStores,
+    name: str,
+    erased: ErasedNow,
+    *,
+    start: str | None,
+    table: str | None,
+    is_over: Callable[[], bool],
+) -> RebuiltTable:
+    """Write the table that readers see anew from its Parquet, from row group `start` on until `is_over`; rows that are
+    there stay as they are. Raises NotFound, BadRequest, Gone, StorageUnavailable; Conflict where `table` is not current
+    any more."""
+    if start is not None and not _GROUP.fullmatch(start):
+        raise BadRequest("from is not one that this service gave out: follow the nextLink", target="from")
+    entity = await find_entity(stores.entities, name)
+    current = entity.current
+    if current is None:
+        raise NotFound(f"{entity.name} has no rows yet: no run of its workflow has been published", target="entity")
+    if table is not None and table != current.table:
+        raise Conflict(f"{entity.name} has another snapshot by now, {current.table}: begin anew, without from")
+    rebuilt = await rebuild_from(current, stores.rows, stores.large, erased, start=int(start or 0), is_over=is_over)
+    return RebuiltTable(entity.name, current.table, rebuilt)
 
 
 async def release(store: EntityStore, name: str) -> KeptEntity:

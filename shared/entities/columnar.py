@@ -71,6 +71,11 @@ class Columnar:
         of_groups = _GROUPS_HELD * manifest.rows // max(1, len(self._spans))
         self._stride = min(held, max(held // 100, of_groups))
 
+    @property
+    def groups(self) -> int:
+        """Row groups."""
+        return len(self._spans)
+
     async def count(self, mask: "Mask | None" = None, needs: Collection[str] = ()) -> int:
         if mask is None:
             return self.manifest.rows
@@ -104,9 +109,9 @@ class Columnar:
             async for table in tables:
                 yield await asyncio.to_thread(csv_lines, table.drop_columns([POSITION]))
 
-    async def tables(self, columns: Sequence[str]) -> "AsyncGenerator[pa.Table]":
-        """All rows, a row group at a time; `columns` may name `_origin` too."""
-        async with aclosing(self._scan(self._spans, columns, lambda table, _: table.select(columns))) as tables:
+    async def tables(self, columns: Sequence[str], start: int = 0) -> "AsyncGenerator[pa.Table]":
+        """All rows from row group `start` on, a row group at a time; `columns` may name `_origin` too."""
+        async with aclosing(self._scan(self._spans[start:], columns, lambda table, _: table.select(columns))) as tables:
             async for table in tables:
                 yield table
 

@@ -77,8 +77,12 @@ def exports_prefix(table: str) -> str:
     return f"{EXPORTS}{table}/"
 
 
+CURRENTS = "entities/"
+"""What the paths of all manifests of what readers see begin with."""
+
+
 def entity_prefix(entity: str) -> str:
-    return f"entities/{entity.lower()}/"
+    return f"{CURRENTS}{entity.lower()}/"
 
 
 def current_path(entity: str) -> str:

@@ -2,13 +2,24 @@
 an entity at a path that stays, of the snapshot that readers see."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from shared.entities.files import SnapshotFiles, current_path, manifest_path
-from shared.entities.schema import CUSTOMER_ID, Schema
-from shared.entities.snapshots import EntityStore, Snapshot, find_entity
+from shared.entities.schema import CUSTOMER_ID, Column, Schema
+from shared.entities.snapshots import (
+    FEWEST_BUCKETS,
+    Entity,
+    EntityStore,
+    Snapshot,
+    created_at_of,
+    enough_buckets,
+    find_entity,
+)
+from shared.entities.values import EdmType
 from shared.errors import Gone
 from shared.versions import check_version
 from shared.wire import json_bytes
@@ -105,7 +116,7 @@ async def tell_current(name: str, entities: EntityStore, files: SnapshotFiles) -
         if found is None:
             await files.drop(path)
             return
-        data = json_bytes(_current(entity.name, entity.current, parse_manifest(json.loads(found))))
+        data = json_bytes(_current(entity, entity.current, parse_manifest(json.loads(found))))
         if await files.get(path) == data:
             return
         await upload.add(data)
@@ -113,14 +124,61 @@ async def tell_current(name: str, entities: EntityStore, files: SnapshotFiles) -
             return
 
 
-def _current(entity: str, snapshot: Snapshot, manifest: Manifest) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What the manifest of what readers see tells."""
+
+    entity: str
+    workflow: str
+    """Empty where a former release wrote it."""
+    snapshot: Snapshot
+    """As far as readers see it: nothing of it counts as erased."""
+    files: tuple[str, ...]
+    """Paths, in the order of the rows."""
+
+
+def parse_current(document: Mapping[str, Any]) -> Current:
+    """The manifest at `current_path`. Raises KeyError, ValueError for what is none."""
+    table, rows = str(document["snapshot"]), int(document["rows"])
+    published_at = document["publishedAt"] and datetime.fromisoformat(document["publishedAt"])
+    created_at = document.get("createdAt")
+    snapshot = Snapshot(
+        table=table,
+        run=document["run"],
+        schema=_schema(document),
+        buckets=document.get("buckets") or enough_buckets(FEWEST_BUCKETS, rows),
+        rows=rows,
+        rejected=document.get("rejected", 0),
+        created_at=datetime.fromisoformat(created_at) if created_at else created_at_of(table),
+        published_at=published_at,
+    )
+    files = tuple(file["path"] for file in document["files"])
+    return Current(document["entity"], document.get("workflow", ""), snapshot, files)
+
+
+def _schema(document: Mapping[str, Any]) -> Schema:
+    """CustomerId stands first, and is a column of the files only where that is the customer id's own name."""
+    times: Counter[str] = Counter()
+    columns = []
+    for column in document["columns"]:
+        if column["name"] == CUSTOMER_ID and document["customerId"] != CUSTOMER_ID:
+            continue
+        times[column["source"]] += 1
+        columns.append(Column(column["name"], column["source"], times[column["source"]], EdmType(column["type"])))
+    return Schema(tuple(columns), document["primaryKey"], document["customerId"])
+
+
+def _current(entity: Entity, snapshot: Snapshot, manifest: Manifest) -> dict[str, Any]:
     at = snapshot.published_at
     return {
         "v": VERSION,
-        "entity": entity,
+        "entity": entity.name,
+        "workflow": entity.workflow,
         "snapshot": snapshot.table,
         "run": snapshot.run,
-        "publishedAt": None if at is None else at.isoformat().replace("+00:00", "Z"),
+        "createdAt": _rfc3339(snapshot.created_at),
+        "publishedAt": None if at is None else _rfc3339(at),
+        "rejected": snapshot.rejected,
         "rows": manifest.rows,
         "buckets": snapshot.buckets,
         "columns": _columns(snapshot.schema),
@@ -128,6 +186,10 @@ def _current(entity: str, snapshot: Snapshot, manifest: Manifest) -> dict[str, A
         "customerId": snapshot.schema.customer_id,
         "files": [_listed(file) for file in manifest.files],
     }
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _columns(schema: Schema) -> list[dict[str, str]]:

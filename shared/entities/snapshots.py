@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from shared.conditions import Conditions, etag_of
@@ -139,6 +139,14 @@ def snapshot_table(entity: str, run: str, started_at: datetime) -> str:
     plain = re.sub("[^A-Za-z0-9]", "", entity)[:40]
     mark = hashlib.sha256(f"{entity.lower()}/{run}".encode()).hexdigest()[:4]
     return f"{plain}{started_at:%Y%m%dT%H%M%S}{mark}"
+
+
+def created_at_of(table: str) -> datetime:
+    """When the run began that wrote this table, to the second. Raises ValueError for a name of another kind."""
+    found = re.search(r"(\d{8}T\d{6})[0-9a-f]{4}$", table)
+    if found is None:
+        raise ValueError(f"{table[:100]!r} is no snapshot's table")
+    return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
 def enough_buckets(buckets: int, rows: int) -> int:

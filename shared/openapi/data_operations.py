@@ -10,6 +10,7 @@ from shared.openapi.entity_shapes import (
     NewReaderKey,
     ReaderKey,
     ReaderKeys,
+    Rebuilt,
     Rejects,
     Rows,
 )
@@ -76,6 +77,21 @@ ENTITY_OPERATIONS = (
         "Let later runs publish again",
         {200: Answer("As it is now.", Entity, headers=ETAG)},
         errors=(404, 409),
+    ),
+    Operation(
+        "rebuild_entity",
+        "POST",
+        f"{_ENTITY}/rebuild",
+        "Write lost rows of the table again, from its Parquet",
+        {
+            200: Answer("All of them are there.", Rebuilt),
+            202: Answer("More is left.", Rebuilt, headers={"Location": "Where to send the next POST."}),
+        },
+        parameters=(
+            option("from", "As the `nextLink` has it.", whole(0, 999_999_999)),
+            option("snapshot", "Likewise: 409 where another one was published meanwhile."),
+        ),
+        errors=(400, 404, 409, 410),
     ),
     Operation(
         "get_rejects",

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from shared.openapi.configuration_operations import CONFIGURATION_OPERATIONS
 from shared.openapi.data_operations import (
     CUSTOMER_OPERATIONS,
     DATA_OPERATIONS,
@@ -38,6 +39,7 @@ SECTIONS: Mapping[str, Iterable[Operation]] = {
     "Entities": ENTITY_OPERATIONS,
     "Customers": CUSTOMER_OPERATIONS,
     "Reader keys": READER_KEY_OPERATIONS,
+    "Configuration": CONFIGURATION_OPERATIONS,
     "Service": SERVICE_OPERATIONS,
 }
 OPERATIONS = tuple(operation for section in SECTIONS.values() for operation in section)
@@ -51,6 +53,7 @@ _NOTES = {
     "Entities": "What workflows have published: snapshots, rollback, rejects.",
     "Customers": "One customer's rows, and their erasure.",
     "Reader keys": "Keys that open the data plane alone.",
+    "Configuration": "Skills, connections and workflows as one document.",
     "Service": "The app itself.",
 }
 _PATH_PARAMETERS = {

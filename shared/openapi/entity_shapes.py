@@ -49,6 +49,15 @@ class Entities(Shape):
     value: list[Entity]
 
 
+class Rebuilt(Shape):
+    entity: str
+    snapshot: str
+    rows: int
+    """Gone through by this request."""
+    next_link: str | None = None
+    """Where to go on; absent when all is done."""
+
+
 class Reject(Shape):
     file: str
     line: int | None

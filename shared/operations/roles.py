@@ -58,8 +58,8 @@ ROLES: Mapping[str, Role] = {
             "list_reader_keys",
             "get_reader_key",
             "list_poison",
+            "export_configuration",
             "api_document",
-            "doctor",
         ),
         Role.OPERATOR: (
             "refresh_workflow",
@@ -70,6 +70,7 @@ ROLES: Mapping[str, Role] = {
             "roll_back_entity",
             "unpin_entity",
             "redrive_poison",
+            "doctor",
         ),
         Role.ADMIN: (
             "put_skill",
@@ -84,6 +85,8 @@ ROLES: Mapping[str, Role] = {
             "lift_tombstone",
             "create_reader_key",
             "revoke_reader_key",
+            "import_configuration",
+            "rebuild_entity",
         ),
         Role.SKILL: ("call_skill", "score_skill", "enrich_skill"),
     }.items()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.entities.recent import RecentEntities
     from shared.entities.retention import SnapshotStores
     from shared.entities.sign_in import SignIn
-    from shared.entities.tombstones import Tombstones
+    from shared.entities.tombstones import ErasedNow, Tombstones
     from shared.storage.reader_keys import TableReaderKeys
 
 
@@ -93,6 +93,11 @@ class DataServices(Clients):
         lifetime = timedelta(minutes=self.settings.CSV_LINK_MINUTES)
         links = BlobLinks(self._blobs, lifetime, by_identity=not self.settings.data_connection)
         return CsvExports(reader, self.snapshots.large, links, lifetime=lifetime, erased=self._tombstones.erased)
+
+    @property
+    def erased(self) -> "ErasedNow":
+        """Whose rows nobody sees."""
+        return self._tombstones.erased
 
     @cached_property
     def _tombstones(self) -> "Tombstones":

@@ -212,7 +212,11 @@ def _key_setting(reference: str) -> str:
 def _kept_key(definition: SkillDefinition, current: StoredSkill | None) -> KeyPlace:
     former = current.document.get("uri") if current else None
     if current is None or current.key is None or former is None or definition.uri is None:
-        raise InvalidDefinition(f'key: "{REDACTED}" keeps a stored key, and there is none; give the key', target="key")
+        raise InvalidDefinition(
+            f'key: "{REDACTED}" keeps a stored key, and there is none; give the key, or, better, its app setting as '
+            "@appsetting('SKILL_KEY_<NAME>')",
+            target="key",
+        )
     if origin(former) != origin(definition.uri):
         raise InvalidDefinition(
             f'key: "{REDACTED}" keeps the stored key only for the same scheme, host and port of uri; give the key anew',

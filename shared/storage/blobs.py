@@ -135,10 +135,10 @@ async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 class BlobLargeValues:
-    """Values and files in the container `bridge`, which is made when first missed."""
+    """Values and files in a container, `bridge` unless another is named, which is made when first missed."""
 
-    def __init__(self, service: BlobServiceClient) -> None:
-        self._container = service.get_container_client(CONTAINER)
+    def __init__(self, service: BlobServiceClient, container: str = CONTAINER) -> None:
+        self._container = service.get_container_client(container)
 
     async def put(self, name: str, value: bytes) -> None:
         try:

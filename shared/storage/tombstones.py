@@ -30,6 +30,20 @@ class TableTombstones:
                 return bytes.fromhex(row["Value"])
             await self._secrets.insert(*_SECRET, {"Value": secrets.token_hex(32)})
 
+    async def adopt(self, secret: bytes) -> bool:
+        """Take over another installation's secret; False where marks were made with another one."""
+        values = {"Value": secret.hex()}
+        while True:
+            row = await self._secrets.get(*_SECRET)
+            if row is not None and row["Value"] == values["Value"]:
+                return True
+            if row is None:
+                await self._secrets.insert(*_SECRET, values)
+            elif await self.list():
+                return False
+            else:
+                await self._secrets.replace(*_SECRET, values, row.etag)
+
     async def version(self) -> str:
         row = await self._table.get(_PARTITION, "version")
         return "" if row is None else str(row["Value"])

@@ -1,5 +1,7 @@
 """The routes under `/api/entities`."""
 
+import time
+
 import azure.functions as func
 
 from shared.loading import at_first_use
@@ -12,6 +14,8 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
 _ENTITIES = "api/entities"
 _ENTITY = "api/entities/{entity}"
+_REBUILD_SECONDS = 90.0
+"""After which a rebuilding stops at the next row group: the platform ends a request after 230 s."""
 
 
 @blueprint.route(route=_ENTITIES, methods=["GET"])
@@ -72,6 +76,24 @@ async def get_rejects(req: func.HttpRequest) -> func.HttpResponse:
         after=req.params.get("after"),
     )
     return json_response(page.render(base_url(req, services)))
+
+
+@blueprint.route(route=f"{_ENTITY}/rebuild", methods=["POST"])
+@answers
+async def rebuild_entity(req: func.HttpRequest) -> func.HttpResponse:
+    services = get_services()
+    end = time.monotonic() + _REBUILD_SECONDS
+    done = await catalog.rebuild(
+        services.snapshots,
+        req.route_params["entity"],
+        services.erased,
+        start=req.params.get("from"),
+        table=req.params.get("snapshot"),
+        is_over=lambda: time.monotonic() > end,
+    )
+    base = base_url(req, services)
+    link = done.next(base)
+    return json_response(done.render(base), 200 if link is None else 202, {"Location": link} if link else {})
 
 
 async def _answered(kept: "catalog.KeptEntity") -> func.HttpResponse:

@@ -174,6 +174,14 @@ def operation_id(req: func.HttpRequest) -> str | None:
     return given
 
 
+def asks(req: func.HttpRequest, option: str) -> bool:
+    """Whether `?option=true`. Raises BadRequest for what is neither true nor false."""
+    given = str(req.params.get(option, "false")).lower()
+    if given not in ("true", "false"):
+        raise BadRequest(f"{option} is true or false", target=option)
+    return given == "true"
+
+
 def principal(req: func.HttpRequest, services: "Services") -> str:
     """Who asks: the one who signed in, where Easy Auth is on and so made the header; else whoever holds a key, for the
     host does not tell which."""
@@ -197,6 +205,7 @@ def base_url(req: func.HttpRequest, services: "Services") -> str:
 __all__ = [
     "answers",
     "answers_reading",
+    "asks",
     "base_url",
     "conditions",
     "get_services",

@@ -1,19 +1,16 @@
 """The timers: schedules, runs kept moving whatever message was lost, and what is kept for how long."""
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from shared.errors import AccountInUse, BridgeError
+from shared.errors import BridgeError
 from shared.logs import log_event
 from shared.signals import SCHEDULE_TICK, Attributes
 from shared.tracing import count, is_on
-from shared.triggers.http import get_services
-from shared.triggers.invocations import invocation, takes_context
+from shared.triggers.timers import if_ours, timed
 
 if TYPE_CHECKING:
     from shared.app import Services
@@ -23,43 +20,25 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 logger = logging.getLogger("bridge.timers")
 
 
-class TimerHandler(Protocol):
-    __name__: str
-
-    def __call__(self, timer: func.TimerRequest) -> Coroutine[Any, Any, None]: ...
-
-
-def timed(handler: TimerHandler) -> Callable[..., Coroutine[Any, Any, None]]:
-    """The rim of every timer."""
-
-    @wraps(handler)
-    async def rim(timer: func.TimerRequest, context: func.Context | None = None) -> None:
-        with invocation(handler.__name__, "timer", context):
-            await handler(timer)
-
-    takes_context(rim, handler)
-    return rim
-
-
 @blueprint.timer_trigger(arg_name="timer", schedule="0 * * * * *")
 @timed
 async def schedule_tick(timer: func.TimerRequest) -> None:
     """Each minute: the workflows that are due."""
-    await _if_ours("schedule_tick", _tick)
+    await if_ours("schedule_tick", _tick)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="*/30 * * * * *")
 @timed
 async def watch_runs(timer: func.TimerRequest) -> None:
     """Each 30 s: every run that has not ended is looked at, for a message may have been lost with its process."""
-    await _if_ours("watch_runs", _watch)
+    await if_ours("watch_runs", _watch)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="0 17 3 * * *")
 @timed
 async def sweep(timer: func.TimerRequest) -> None:
     """Daily."""
-    await _if_ours("sweep", _sweep)
+    await if_ours("sweep", _sweep)
 
 
 async def _tick(services: "Services") -> None:
@@ -83,14 +62,3 @@ async def _watch(services: "Services") -> None:
 async def _sweep(services: "Services") -> None:
     log_event(logger, "swept", **await services.sweep.sweep())
     await services.heartbeats.beat("sweep", services.now())
-
-
-async def _if_ours(timer: str, work: "Callable[[Services], Awaitable[object]]") -> None:
-    """In an account that is another app's nothing is done; that app's timers do it."""
-    services = get_services()
-    try:
-        await services.account.check()
-    except AccountInUse as error:
-        log_event(logger, "timer_idle", logging.WARNING, timer=timer, code=error.code)
-        return
-    await work(services)

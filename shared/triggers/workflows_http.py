@@ -4,9 +4,9 @@ from typing import Any
 
 import azure.functions as func
 
-from shared.errors import BadRequest, Conflict
+from shared.errors import Conflict
 from shared.loading import at_first_use
-from shared.triggers.http import answers, conditions, get_services, json_response, read_body
+from shared.triggers.http import answers, asks, conditions, get_services, json_response, read_body
 from shared.triggers.runs_http import accepted, when_active
 from shared.wire import read_json
 
@@ -32,8 +32,8 @@ async def put_workflow(req: func.HttpRequest) -> func.HttpResponse:
     services, name = get_services(), req.route_params["workflow"]
     body, now = read_json(read_body(req, services)), services.now()
     # All that is asked is read before anything is saved. A run that is active began with what was saved before.
-    does_run, active = _asks(req, "run"), when_active(req, messages.WhenActive.QUEUE)
-    if _asks(req, "dryRun"):
+    does_run, active = asks(req, "run"), when_active(req, messages.WhenActive.QUEUE)
+    if asks(req, "dryRun"):
         review = await services.workflows.review(name, body, now)
         missing = list(review.mapping.missing)
         shown = {"workflow": {"name": name, **review.document}, "pipelineVersion": review.pipeline.version}
@@ -79,10 +79,3 @@ async def delete_workflow(req: func.HttpRequest) -> func.HttpResponse:
 
 async def _rendered(workflow: "catalog.StoredWorkflow") -> dict[str, Any]:
     return (await get_services().views.render_all([workflow]))[0]
-
-
-def _asks(req: func.HttpRequest, option: str) -> bool:
-    given = str(req.params.get(option, "false")).lower()
-    if given not in ("true", "false"):
-        raise BadRequest(f"{option} is true or false", target=option)
-    return given == "true"

@@ -154,7 +154,7 @@ def test_a_package_is_known_at_its_edge_alone(package: str) -> None:
 
 
 def test_nothing_of_the_product_needs_what_is_for_a_laptop() -> None:
-    beside = ("devhost", "simulator", "samples", "tests", "benchmarks", "deployment")
+    beside = ("devhost", "simulator", "samples", "operate", "tests", "benchmarks", "deployment")
     wrong = [found for found in IMPORTS if is_under(found.name, *beside)]
 
     assert wrong == []

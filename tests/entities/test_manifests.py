@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from shared.entities.catalog import delete_entity, roll_back
-from shared.entities.files import current_path
-from shared.entities.manifests import tell_current
+from shared.entities.files import current_path, manifest_path
+from shared.entities.manifests import Current, Manifest, parse_current, tell_current
 from shared.entities.retention import SnapshotStores, sweep_entity
-from shared.entities.snapshots import Entity, claim_entity, publish_snapshot, roll_back_entity
+from shared.entities.schema import FoundColumn, Wanted, decide_schema
+from shared.entities.snapshots import Entity, Snapshot, claim_entity, publish_snapshot, roll_back_entity
+from shared.entities.values import EdmType
 from shared.errors import NotFound
+from shared.wire import json_bytes
 from tests.entities.fakes import MemoryEntities, MemoryLarge, MemoryRejects, MemoryRows
 from tests.entities.snapshot_files import NOW, Imported, files_of
 
@@ -62,9 +65,12 @@ async def test_a_manifest_has_what_a_reader_needs() -> None:
     assert json.loads(bridge.large.values["entities/value/current.json"]) == {
         "v": 1,
         "entity": "Value",
+        "workflow": "w",
         "snapshot": "A",
         "run": "run-1",
+        "createdAt": "2026-11-22T06:00:00Z",
         "publishedAt": "2026-11-22T07:00:00Z",
+        "rejected": 0,
         "rows": 1,
         "buckets": 4,
         "columns": [
@@ -157,3 +163,32 @@ async def test_a_sweep_and_a_deletion_leave_no_file() -> None:
     assert bridge.large.values == {}
     with pytest.raises(NotFound):
         await bridge.tell()
+
+
+@pytest.mark.parametrize(
+    ("names", "primary_key", "customer_id"),
+    [
+        (["id", "n"], "id", "id"),
+        (["n", "row", "who"], "row", "who"),
+        (["CustomerId", "n"], "CustomerId", "CustomerId"),
+        (["CustomerId", "n"], "n", "CustomerId"),
+        (["id", "CustomerId"], "id", "id"),
+        (["id", "a b", "a-b", "a b", "A_B"], "id", "id"),
+    ],
+)
+async def test_what_readers_see_is_read_back_from_its_manifest(
+    names: list[str], primary_key: str, customer_id: str
+) -> None:
+    found = [FoundColumn(name, names[: i + 1].count(name), EdmType.INT32) for i, name in enumerate(names)]
+    schema = decide_schema([found], Wanted(primary_key, customer_id, {}))
+    snapshot = Snapshot("Value20261122T060000a1b2", "run-1", schema, 128, 0, 3, NOW, NOW + HOUR)
+    entities, files = MemoryEntities(), MemoryLarge()
+    await entities.save(Entity("Value", "churn", 128, snapshot))
+    await files.put(manifest_path(snapshot.table), json_bytes(Manifest(snapshot.table, (), ()).document()))
+
+    await tell_current("Value", entities, files)
+
+    document = json.loads(files.values["entities/value/current.json"])
+    assert parse_current(document) == Current("Value", "churn", snapshot, ())
+    former = {name: document[name] for name in document if name not in ("workflow", "createdAt", "buckets", "rejected")}
+    assert parse_current(former) == Current("Value", "", replace(snapshot, buckets=64, rejected=0), ())

@@ -5,6 +5,7 @@ import gzip
 import io
 import itertools
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from shared.entities.csvscan import CutSize
 from shared.entities.files import manifest_path, part_path
 from shared.entities.manifests import ColumnProfile, read_manifest
-from shared.entities.part_file import GroupSize
-from shared.entities.rebuilding import rebuild_table
+from shared.entities.part_file import GROUP_SIZE, GroupSize
+from shared.entities.rebuilding import rebuild_from, rebuild_table
+from shared.entities.rows import Origin
 from shared.entities.schema import Wanted
 from shared.entities.values import EdmType
 from shared.errors import Gone
@@ -236,6 +238,45 @@ async def test_a_manifest_tells_files_and_columns() -> None:
         ColumnProfile("s", "Edm.String", 2, None, None),
     )
     assert json.loads(found.large.values[manifest_path("T1")])["v"] == 1
+
+
+async def test_a_rebuilding_stops_after_a_row_group_and_goes_on_from_there() -> None:
+    files = {"out/a.csv": csv("id,n", *(f"k{n},{n}" for n in range(7)))}
+    found = await Imported(files).all(groups=replace(GROUP_SIZE, batch=2, rows=2))
+    rows = MemoryRows()
+    way = [await rebuild_from(found.snapshot, rows, found.large, is_over=lambda: True)]
+    while (after := way[-1].next) is not None:
+        way.append(await rebuild_from(found.snapshot, rows, found.large, start=after, is_over=lambda: True))
+
+    assert [(step.rows, step.next) for step in way] == [(2, 1), (2, 2), (2, 3), (1, None)]
+    assert rows.contents(found.table) == found.rows.contents(found.table)
+
+
+@settings(max_examples=30)
+@given(lost=st.sets(st.integers(0, 299)), together=st.booleans())
+async def test_a_table_that_lost_some_rows_has_all_of_them_again(lost: set[int], together: bool) -> None:
+    """Also where two rebuild it at once."""
+    found = await Imported({"out/a.csv": csv("id,n", *(f"k{n},{n}" for n in range(300)))}).all()
+    rows = MemoryRows()
+    await rebuild_table(found.snapshot, rows, found.large)
+    kept = rows.tables["T1"]
+    rows.tables["T1"] = {place: row for place, row in kept.items() if int(place[1][1:]) not in lost}
+
+    await asyncio.gather(*(rebuild_table(found.snapshot, rows, found.large) for _ in range(1 + together)))
+
+    assert rows.contents(found.table) == found.rows.contents(found.table)
+
+
+async def test_a_row_of_a_later_origin_makes_room_for_the_one_that_won() -> None:
+    found = await Imported({"out/a.csv": csv("id,n", "a,1", "b,2")}).all()
+    rows = MemoryRows()
+    await rebuild_table(found.snapshot, rows, found.large)
+    place, (row, version) = next(iter(rows.tables["T1"].items()))
+    rows.tables["T1"][place] = (row._replace(origin=Origin(9, 9), values={**row.values, "n": 7}), version)
+
+    await rebuild_table(found.snapshot, rows, found.large)
+
+    assert rows.contents(found.table) == found.rows.contents(found.table)
 
 
 @settings(max_examples=30)

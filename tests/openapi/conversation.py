@@ -166,6 +166,7 @@ class _Talk:
         yield self._ask("roll_back_entity", "POST", "entities/CustomerValue/rollback")
         yield self._ask("unpin_entity", "POST", "entities/CustomerValue/unpin")
         yield self._ask("get_entity", "GET", "entities/CustomerValue")
+        yield self._ask("rebuild_entity", "POST", "entities/CustomerValue/rebuild")
         yield self._ask("get_rejects", "GET", "entities/CustomerValue/rejects")
         yield self._ask("erase_customer", "DELETE", "customers/00001")
         yield self._ask("lift_tombstone", "DELETE", "customers/00001/tombstone")
@@ -184,6 +185,10 @@ class _Talk:
         yield listed
         yield self._ask("redrive_poison", "POST", f"poison/{listed.reply.json['value'][0]['id']}/redrive")
         yield self._ask("doctor", "GET", "doctor?connection=contoso")
+        yield self._ask("export_configuration", "GET", "export")
+        document = {"version": 1, "workflows": {"customer-value": {**WORKFLOW, "outputPath": "outputs/${FOLDER}"}}}
+        body = {"document": document, "variables": {"FOLDER": "prod"}}
+        yield self._ask("import_configuration", "POST", "import?dryRun=true", body)
         yield self._ask("health", "GET", "health")
         yield self._ask("home", "GET", "/")
         yield self._ask("api_page", "GET", "docs")

@@ -41,3 +41,18 @@ async def test_tombstones_come_and_go_and_each_change_is_another_version(service
     versions.append(await store.version())
     assert await store.list() == [Tombstone("bb", NOW)]
     assert len(set(versions)) == 3
+
+
+async def test_another_installations_secret_is_taken_over_unless_marks_were_made_with_the_own_one(
+    service: TableServiceClient,
+) -> None:
+    store = TableTombstones(service)
+    assert await store.adopt(b"first" * 8)
+    assert await store.adopt(b"other" * 8)
+    assert await store.secret() == b"other" * 8
+
+    await store.add(Tombstone("ab" * 32, NOW))
+
+    assert await store.adopt(b"other" * 8)
+    assert not await store.adopt(b"first" * 8)
+    assert await store.secret() == b"other" * 8

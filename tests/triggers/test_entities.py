@@ -60,7 +60,7 @@ def test_an_entity_before_its_first_publish_has_no_current_snapshot(bridge: Brid
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("DELETE", ""), ("POST", "/rollback"), ("POST", "/unpin"), ("GET", "/rejects")],
+    [("GET", ""), ("DELETE", ""), ("POST", "/rollback"), ("POST", "/unpin"), ("POST", "/rebuild"), ("GET", "/rejects")],
 )
 @pytest.mark.parametrize("name", ["Nobody", "no-such%20name'", "%252F%3F%23", "x" * 300])
 def test_an_unknown_entity_is_a_404_that_names_those_there_are(
@@ -223,3 +223,73 @@ def test_of_a_deleted_entity_nothing_is_left(bridge: Bridge, azurite: str) -> No
     assert bridge.call("GET", "entities/Doomed").status == 404
     assert bridge.call("GET", "data/Doomed").status == 404
     assert bridge.call("DELETE", "entities/Doomed").status == 404
+
+
+def lose_rows(azurite: str, entity: str) -> None:
+    """Half of the table's rows are gone, as after somebody's mistake."""
+
+    async def lose(stores: SnapshotStores) -> None:
+        found = await stores.entities.get(entity)
+        assert found is not None
+        assert found.current is not None
+        table = found.current.place
+        page = await stores.rows.page(table, size=1000)
+        for row in page.rows[::2]:
+            assert await stores.rows.delete(table, row.partition, [row.key])
+
+    in_storage(azurite, lose)
+
+
+def test_a_damaged_table_is_rebuilt_from_its_parquet(bridge: Bridge, azurite: str) -> None:
+    snapshot = publish(azurite, "Damaged", "id,n\n" + "".join(f"c{n},{n}\n" for n in range(9)))
+    assert bridge.call("DELETE", "customers/c4").status == 200
+    lose_rows(azurite, "Damaged")
+    before = [bridge.call("GET", f"data/Damaged('c{n}')").status for n in range(9)]
+
+    reply = bridge.call("POST", "entities/damaged/rebuild")
+
+    assert (reply.status, reply.json) == (200, {"entity": "Damaged", "snapshot": snapshot.table, "rows": 8})
+    after = [bridge.call("GET", f"data/Damaged('c{n}')").status for n in range(9)]
+    assert before.count(404) == 5
+    assert after == [200] * 4 + [404] + [200] * 4
+    bridge.call("DELETE", "customers/c4/tombstone")
+    assert bridge.call("GET", "data/Damaged('c4')").status == 404
+
+
+def test_a_rebuilding_goes_on_where_its_link_says(bridge: Bridge, azurite: str) -> None:
+    snapshot = publish(azurite, "GoneOn", "id,n\na,1\n")
+    lose_rows(azurite, "GoneOn")
+
+    behind = bridge.call("POST", f"entities/GoneOn/rebuild?snapshot={snapshot.table}&from=1")
+
+    assert behind.json["rows"] == 0
+    assert bridge.call("GET", "data/GoneOn('a')").status == 404
+    assert bridge.call("POST", f"entities/GoneOn/rebuild?snapshot={snapshot.table}&from=0").json["rows"] == 1
+    assert bridge.call("GET", "data/GoneOn('a')").status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code", "says"),
+    [
+        ("?from=-1", 400, "BadRequest", "follow the nextLink"),
+        ("?from=x", 400, "BadRequest", "follow the nextLink"),
+        ("?snapshot=Other&from=1", 409, "Conflict", "begin anew"),
+    ],
+)
+def test_a_rebuilding_that_cannot_go_on_says_why(
+    bridge: Bridge, azurite: str, query: str, status: int, code: str, says: str
+) -> None:
+    publish(azurite, "Astray", "id,n\na,1\n")
+
+    reply = bridge.call("POST", f"entities/Astray/rebuild{query}")
+
+    assert (reply.status, error_of(reply)["code"]) == (status, code)
+    assert says in error_of(reply)["message"]
+
+
+def test_an_entity_without_rows_cannot_be_rebuilt(bridge: Bridge, azurite: str) -> None:
+    claim(azurite, "Rowless")
+
+    reply = bridge.call("POST", "entities/Rowless/rebuild")
+
+    assert (reply.status, error_of(reply)["code"]) == (404, "NotFound")

@@ -1,0 +1,1 @@
+"""What an operator runs from a laptop against an account, beside the app."""
