@@ -169,7 +169,7 @@ def write_limited(bench: Bench, worker: Worker, ceiling: Sample, name: str) -> S
 def measure_processes(bench: Bench) -> None:
     """The parts of one file, planned before, in one process and in two."""
     workers = [bench.worker(f"write: {OURS}") for _ in range(2)]
-    rows = 2 * bench.scale.rows
+    rows = bench.scale.large
 
     def run(name: str) -> Sample:
         bench.service.reset()

@@ -32,6 +32,8 @@ _PART = (
     "HTTP/1.1 %d %s\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-cache\r\nDataServiceVersion: 3.0;\r\n"
 )
 _CLOSE = f"--{_CHANGES}--\r\n--{_BATCH}--\r\n".encode()
+_RECEIVED = 256 * 1024
+"""Bytes that may come at once."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _HEADER = re.compile(r"([^:\r\n]+): *([^\r\n]*)")
 _OPERATION = b"Content-Type: application/http\r\n"
@@ -67,8 +69,13 @@ class Request:
     path: str
     """Without the account."""
     query: Mapping[str, list[str]]
-    headers: Mapping[str, str]
+    head: str
     body: bytes
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Read where they are asked for: a transaction needs none of them."""
+        return _headers(self.head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,36 +302,44 @@ def _headers(text: str) -> dict[str, str]:
     return {found[1].strip().lower(): found[2] for found in _HEADER.finditer(text)}
 
 
-class Connection(asyncio.Protocol):
-    """One keep-alive connection; requests are answered one after the other."""
+class Connection(asyncio.BufferedProtocol):
+    """One keep-alive connection; requests are answered one after the other. Bytes come where they are looked at."""
 
     _transport: asyncio.Transport
 
     def __init__(self, service: "Service") -> None:
         self._service = service
-        self._held = bytearray()
+        self._held = bytearray(_RECEIVED)
+        self._filled = 0
+        """Bytes of `_held` that have come."""
         self._wanted = 0
         """Bytes of the request that is on its way, 0 while its head is not whole."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
-    def data_received(self, data: bytes) -> None:
-        self._held += data
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if len(self._held) - self._filled < _RECEIVED // 4:
+            self._held = self._held + bytearray(max(_RECEIVED, self._wanted))
+        return memoryview(self._held)[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
         while self._is_whole():
-            request = bytes(self._held[: self._wanted])
-            del self._held[: self._wanted]
-            self._wanted = 0
+            end, self._wanted = self._wanted, 0
+            request = bytes(memoryview(self._held)[:end])
+            self._held[: self._filled - end] = self._held[end : self._filled]
+            self._filled -= end
             self._transport.write(self._service.answer(request).encoded())
 
     def _is_whole(self) -> bool:
         if not self._wanted:
-            end = self._held.find(b"\r\n\r\n")
+            end = self._held.find(b"\r\n\r\n", 0, self._filled)
             if end < 0:
                 return False
             length = _LENGTH.search(self._held, 0, end)
             self._wanted = end + 4 + (int(length[1]) if length else 0)
-        return len(self._held) >= self._wanted
+        return self._filled >= self._wanted
 
 
 class Service:
@@ -350,7 +365,7 @@ def _parsed(raw: bytes) -> Request:
     method, target, _ = line.split(" ", 2)
     path, _, query = target.partition("?")
     name = unquote(path.rpartition("/")[2])
-    return Request(method, name, parse_qs(query) if query else {}, _headers(headers), body)
+    return Request(method, name, parse_qs(query) if query else {}, headers, body)
 
 
 async def _serve(port: int) -> None:

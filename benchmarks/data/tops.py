@@ -1,7 +1,7 @@
 """The rows with the highest score: from the Parquet beside the table, and by a scan of the table."""
 
 import heapq
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,8 @@ from benchmarks.data.writers import NoRejects, opened_rows
 from shared.entities.columnar import Columnar, Query, open_columnar
 from shared.entities.importing import ImportStores, import_part
 from shared.entities.parts import plan_import
-from shared.entities.rows import Page, SnapshotTable
+from shared.entities.row_columns import RowColumns
+from shared.entities.rows import Page, Row, SnapshotTable
 from shared.entities.settling import settle_files
 from tests.entities.fakes import MemoryLarge, MemoryRows
 
@@ -39,8 +40,11 @@ class _NoRows(MemoryRows):
 
     taken: int = 0
 
-    async def write(self, table: SnapshotTable, writes: Any) -> bool:
-        self.taken += len(writes)
+    def encode(self, table: SnapshotTable, rows: Sequence[Row] | RowColumns) -> Sequence[bytes]:
+        return [b""] * len(rows)
+
+    async def insert(self, table: SnapshotTable, bodies: Sequence[bytes]) -> bool:
+        self.taken += len(bodies)
         return True
 
 

@@ -16,9 +16,10 @@ from azure.data.tables.aio import TableClient
 from benchmarks.data.source import BUCKETS, WANTED, LocalOutput, entity
 from shared.entities.importing import ImportStores, import_part
 from shared.entities.parts import Plan, plan_import
-from shared.entities.rows import Origin, Reject, RowStore, SnapshotTable, Write
+from shared.entities.row_columns import RowColumns
+from shared.entities.rows import Origin, Reject, Row, RowStore, SnapshotTable
 from shared.storage.plane import connect as connect_plane
-from shared.storage.row_bodies import CONTENT_TYPE, RowCodec, read_answer, transaction
+from shared.storage.row_bodies import CONTENT_TYPE, insertion, read_answer
 from shared.storage.rows import TableRows
 from shared.storage.tables import connect as connect_tables
 from tests.entities.fakes import MemoryLarge, MemoryUpload
@@ -228,8 +229,8 @@ async def _bodies(job: WriteJob, url: str) -> list[tuple[bytes, int]]:
     async with opened_rows(job.connection) as rows:
         stores = import_stores(job.file, rows)
         plan = await plan_import(stores.output, job.file.name, WANTED)
-        kept = _Bodies(url, RowCodec(plan.schema))
-        # Only `write` is called: no row of the file is there twice.
+        kept = _Bodies(url, rows)
+        # Only these two are called: no row of the file is there twice.
         stores = replace(stores, rows=cast(RowStore, kept))
         await _parts(plan, SnapshotTable(job.table, plan.schema, BUCKETS), stores, job)
     return kept.bodies
@@ -240,9 +241,12 @@ class _Bodies:
     """Keeps what would be sent."""
 
     url: str
-    codec: RowCodec
+    rows: TableRows
     bodies: list[tuple[bytes, int]] = field(default_factory=list)
 
-    async def write(self, table: SnapshotTable, writes: Sequence[Write]) -> bool:
-        self.bodies.append((transaction(writes, self.codec, self.url), len(writes)))
+    def encode(self, table: SnapshotTable, rows: Sequence[Row] | RowColumns) -> Sequence[bytes]:
+        return self.rows.encode(table, rows)
+
+    async def insert(self, table: SnapshotTable, bodies: Sequence[bytes]) -> bool:
+        self.bodies.append((insertion(bodies, self.url), len(bodies)))
         return True

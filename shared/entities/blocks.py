@@ -25,8 +25,11 @@ _INFLATED = 1024 * 1024
 class Block:
     """Some whole records."""
 
+    data: bytes
     text: str
     first_line: int
+    lines: int
+    """One is counted for a last one without its end."""
     start: int
     end: int
     """Byte offsets in the file (`end` not included)."""
@@ -97,10 +100,12 @@ class _Cutter:
 
     def take(self, end: int) -> Block:
         data = bytes(self._held[:end])
-        block = Block(decode(data, self._file, self._line), self._line, self._offset, self._offset + end)
+        text, ends = decode(data, self._file, self._line), count_lines(data)
+        lines = ends if data.endswith((b"\n", b"\r")) else ends + 1
+        block = Block(data, text, self._line, lines, self._offset, self._offset + end)
         del self._held[:end]
         self._offset += end
-        self._line += count_lines(data)
+        self._line += ends
         return block
 
     def check_quotes(self) -> None:

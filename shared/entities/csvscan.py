@@ -10,6 +10,8 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from shared.entities.blocks import LONGEST_RECORD, Block, count_lines, csv_blocks, decode, first_record
+from shared.entities.column_values import is_column_of
+from shared.entities.csv_columns import csv_columns, gathered
 from shared.entities.schema import FoundColumn, Wanted, check_keys
 from shared.entities.values import EdmType, widen
 from shared.errors import UnusableOutput
@@ -17,9 +19,12 @@ from shared.errors import UnusableOutput
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
+    import pyarrow as pa
+
 _DELIMITERS = (",", ";", "\t")
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_HEADER = 1024 * 1024
+_FIRST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,9 @@ async def scan_csv(chunks: AsyncIterator[bytes], *, file: str, wanted: Wanted, s
     types = ColumnTypes(len(header.names))
     cutter = Cutter(size or CutSize())
     blocks = csv_blocks(following, file=file, delimiter=header.delimiter, start=header.end, first_line=header.next_line)
-    async for block in blocks:
-        rows = [row for row in csv_rows(block.text, header.delimiter) if row]
-        types.observe(rows)
-        cutter.add(block, len(rows))
+    async for some in gathered(blocks):
+        for block, records in zip(some, types.observe(some, header.delimiter), strict=True):
+            cutter.add(block, records)
     columns = zip(header.names, occurrences(header.names), types.types, strict=True)
     return Scanned(tuple(FoundColumn(*column) for column in columns), cutter.cuts(), header.delimiter)
 
@@ -90,13 +94,35 @@ class ColumnTypes:
     def __init__(self, count: int) -> None:
         self.types: list[EdmType | None] = [None] * count
 
-    def observe(self, rows: Sequence[Sequence[str]]) -> None:
+    def observe(self, blocks: Sequence[Block], delimiter: str) -> list[int]:
+        """How many records each block has."""
+        pending = [index for index, known in enumerate(self.types) if known is not EdmType.STRING]
+        columns = csv_columns(blocks, delimiter, len(self.types), pending)
+        if columns is None and len(blocks) > 1:
+            return [records for block in blocks for records in self.observe([block], delimiter)]
+        if columns is None:
+            return [self._observe_rows([row for row in csv_rows(block.text, delimiter) if row]) for block in blocks]
+        for index, texts in zip(pending, columns, strict=True):
+            self.types[index] = _widen_column(self.types[index], texts)
+        return [block.lines for block in blocks]
+
+    def _observe_rows(self, rows: Sequence[Sequence[str]]) -> int:
         """Rows with a wrong number of fields do not count: they will be rejects."""
-        count = len(self.types)
+        count, records = len(self.types), len(rows)
         if any(len(row) != count for row in rows):
             rows = [row for row in rows if len(row) == count]
         for index, texts in enumerate(zip(*rows, strict=True)):
             self.types[index] = widen(self.types[index], texts)
+        return records
+
+
+def _widen_column(known: EdmType | None, texts: "pa.Array") -> EdmType | None:
+    """The first values tell what all of them probably are; only if not are they looked at one by one."""
+    present = texts.drop_null()
+    probable = widen(known, present.slice(0, _FIRST).to_pylist())
+    if probable is None or probable is EdmType.STRING or is_column_of(probable, present):
+        return probable
+    return widen(probable, present.to_pylist())
 
 
 class Cutter:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from shared.entities.erasure import leave_out
 from shared.entities.files import SnapshotFiles, part_path
-from shared.entities.fitting import FittedRow, Misfit, RowFitter
+from shared.entities.fitting import FittedRow, Misfit
 from shared.entities.outputs import OutputFile, OutputFiles
 from shared.entities.part_file import GROUP_SIZE, GroupSize, PartFile
+from shared.entities.part_rows import Fitted, fitted_rows
 from shared.entities.parts import Part, Plan
 from shared.entities.quality import Contents
-from shared.entities.records import Record, read_records
+from shared.entities.row_columns import RowColumns
 from shared.entities.rows import (
     MOST_IN_TRANSACTION,
     Origin,
@@ -63,8 +64,8 @@ async def import_part(
     parquet = PartFile(table.schema, file.index, upload, size)
     loading = _Loading(table, file, [file.path for file in plan.files], stores, parquet)
     try:
-        async for records in read_records(stores.output, file, part):
-            await loading.take(records)
+        async for fitted in fitted_rows(stores.output, file, part, table):
+            await loading.take(fitted)
         await loading.finish()
     finally:
         await loading.abandon()
@@ -77,13 +78,13 @@ async def _write_again(
     part: Part, table: SnapshotTable, file: OutputFile, output: OutputFiles, parquet: PartFile
 ) -> None:
     """A large part's Parquet, once more: rows have lost their key after they were sent."""
-    fitter = RowFitter(table, file)
-    async for records in read_records(output, file, part):
-        for record in records:
-            try:
-                await parquet.add(fitter.fit(record))
-            except Misfit:
-                continue
+    async for fitted in fitted_rows(output, file, part, table):
+        if isinstance(fitted, RowColumns):
+            await parquet.add_columns(fitted)
+            continue
+        for _, row in fitted:
+            if isinstance(row, FittedRow):
+                await parquet.add(row)
     await parquet.finish()
 
 
@@ -116,22 +117,31 @@ class _Loading:
         self._paths = paths
         self._stores = stores
         self._parquet = parquet
-        self._fitter = RowFitter(table, file)
         self._transactions = Transactions(
             table, stores.rows, stores.large, self._lose, erased=stores.erased, leave_out=self._erase
         )
         self._rejects: list[Reject] = []
 
-    async def take(self, records: Sequence[Record]) -> None:
-        self.records += len(records)
-        for record, fitted in zip(records, self._fitter.fit_all(records), strict=True):
-            if isinstance(fitted, Misfit):
-                self.misfits += 1
-                origin = Origin(self._file.index, record.number)
-                self._rejects.append(Reject(origin, self._file.path, str(fitted)))
-            else:
-                await self._add(fitted)
+    async def take(self, fitted: RowColumns | Fitted) -> None:
+        self.records += len(fitted)
+        if isinstance(fitted, RowColumns):
+            self._leave_out(await self._transactions.add_columns(fitted))
+            await self._parquet.add_columns(fitted)
+        else:
+            await self._take_rows(fitted)
         await self._write_rejects(at_least=MOST_IN_TRANSACTION)
+
+    async def _take_rows(self, fitted: Fitted) -> None:
+        rows: list[FittedRow] = []
+        for number, row in fitted:
+            if isinstance(row, Misfit):
+                self.misfits += 1
+                self._rejects.append(Reject(Origin(self._file.index, number), self._file.path, str(row)))
+            else:
+                rows.append(row)
+        self._leave_out(await self._transactions.add(rows))
+        for row in rows:
+            await self._parquet.add(row)
 
     async def finish(self) -> None:
         await self._transactions.finish()
@@ -140,11 +150,9 @@ class _Loading:
     async def abandon(self) -> None:
         await self._transactions.abandon()
 
-    async def _add(self, fitted: FittedRow) -> None:
-        if not await self._transactions.add(fitted):
-            self._rejects.append(self._duplicate(fitted.row.origin))
-            self._parquet.leave_out([fitted.row.origin])
-        await self._parquet.add(fitted)
+    def _leave_out(self, twice: Sequence[Origin]) -> None:
+        self._rejects += map(self._duplicate, twice)
+        self._parquet.leave_out(twice)
 
     async def _lose(self, losers: Sequence[Origin]) -> None:
         self._parquet.leave_out(losers)

@@ -27,6 +27,7 @@ MOST_BUCKETS = 0x10000
 """What four hex digits can tell apart."""
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f/\\#?%'|~\ud800-\udfff\ufffe\uffff]")
+_UNSAFE_ASCII = bytes(code for code in range(128) if _UNSAFE.match(chr(code)))
 _ESCAPED = re.compile(r"~([0-9A-F]{4})")
 
 
@@ -66,6 +67,13 @@ def row_keys(customer_ids: Sequence[str], primary_keys: Sequence[str] | None) ->
     return None if 2 * max(map(len, keys), default=0) > LONGEST_ROW_KEY else keys
 
 
+def needs_no_escape(texts: bytes) -> bool:
+    """Of ids in UTF-8, one behind the other."""
+    if len(texts.translate(None, _UNSAFE_ASCII)) < len(texts):
+        return False
+    return texts.isascii() or _UNSAFE.search(texts.decode()) is None
+
+
 def split_row_key(key: str) -> tuple[str, str | None]:
     """Customer id and primary key; the latter None where both are one column."""
     customer_id, separator, primary_key = key.partition(SEPARATOR)
@@ -86,6 +94,12 @@ def partition_key(customer_id: str, buckets: int) -> str:
     The low bits of a CRC-32: where the count doubles, a bucket splits in two.
     """
     return _bucket_names(buckets)[crc32(customer_id.encode("utf-8", "surrogatepass")) & (buckets - 1)]
+
+
+def partition_keys(customer_ids: Sequence[bytes], buckets: int) -> list[str]:
+    """As `partition_key` gives each; the ids in UTF-8."""
+    names, mask = _bucket_names(buckets), buckets - 1
+    return [names[crc32(customer_id) & mask] for customer_id in customer_ids]
 
 
 @lru_cache(maxsize=4)

@@ -3,9 +3,13 @@ thousand rows a request, and not row by row."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from shared.entities.keys import KeyRange
 from shared.entities.rows import Existing, Origin, Page, Row, RowStore, SnapshotTable, Write
+
+if TYPE_CHECKING:
+    from shared.entities.row_columns import RowColumns
 
 _PAGE = 1000
 _UNREAD = ""
@@ -20,6 +24,30 @@ class PresentRows:
         self._present: dict[str, asyncio.Task[dict[str, Origin]]] = {}
         """By partition: the rows there, by key."""
 
+    def encode(self, table: SnapshotTable, rows: "Sequence[Row] | RowColumns") -> Sequence[bytes]:
+        return self._rows.encode(table, rows)
+
+    def decode(self, table: SnapshotTable, body: bytes) -> Row:
+        return self._rows.decode(table, body)
+
+    async def insert(self, table: SnapshotTable, bodies: Sequence[bytes]) -> bool:
+        partition = self._rows.decode(table, bodies[0]).partition
+        present = self._present.get(partition)
+        if present is None:
+            return await self._rows.insert(table, bodies)
+        keys = await asyncio.shield(present)
+        if any(self._rows.decode(table, body).key in keys for body in bodies):
+            return False
+        is_done = await self._rows.insert(table, bodies)
+        if not is_done:
+            self._forget(partition, present)
+        return is_done
+
+    def _forget(self, partition: str, present: "asyncio.Task[dict[str, Origin]]") -> None:
+        """Another writer was faster: what was read is no longer so."""
+        if self._present.get(partition) is present:
+            del self._present[partition]
+
     async def write(self, table: SnapshotTable, writes: Sequence[Write]) -> bool:
         partition = writes[0].row.partition
         present = self._present.get(partition)
@@ -30,8 +58,7 @@ class PresentRows:
             return False
         if await self._rows.write(table, await self._with_versions(table, writes)):
             return True
-        if self._present.get(partition) is present:  # another writer was faster: what was read is no longer so
-            del self._present[partition]
+        self._forget(partition, present)
         return False
 
     async def _with_versions(self, table: SnapshotTable, writes: Sequence[Write]) -> Sequence[Write]:

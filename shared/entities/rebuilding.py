@@ -58,8 +58,7 @@ async def rebuild_from(
         async with aclosing(source.tables(list(file_columns(snapshot.schema)), start)) as tables:
             async for group in tables:
                 for first in range(0, len(group), _SLICE):
-                    for values in rows_of(group.slice(first, _SLICE)):
-                        await transactions.add(_fitted(values, table))
+                    await transactions.add([_fitted(values, table) for values in rows_of(group.slice(first, _SLICE))])
                 groups, seen = groups + 1, seen + len(group)
                 if is_over():
                     break

@@ -42,12 +42,17 @@ def read_records(output: OutputFiles, file: OutputFile, part: Part) -> AsyncIter
 
 
 async def _read_csv(output: OutputFiles, file: OutputFile, part: Part) -> AsyncIterator[Sequence[Record]]:
+    async for block in part_blocks(output, file, part):
+        yield csv_records(block, file.delimiter, len(file.header))
+
+
+def part_blocks(output: OutputFiles, file: OutputFile, part: Part) -> AsyncIterator[Block]:
+    """Of a CSV file. Raises UnusableOutput, StorageUnavailable."""
     chunks = _open(output, file, part)
-    async for block in csv_blocks(chunks, file=file.path, delimiter=file.delimiter, first_line=part.first_line):
-        yield _csv_records(block, file.delimiter, len(file.header))
+    return csv_blocks(chunks, file=file.path, delimiter=file.delimiter, first_line=part.first_line)
 
 
-def _csv_records(block: Block, delimiter: str, count: int) -> list[Record]:
+def csv_records(block: Block, delimiter: str, count: int) -> list[Record]:
     """Nearly always each line is a whole row, which needs no look at one after the other."""
     rows = csv_rows(block.text, delimiter)
     texts = list(rows)

@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shared.entities.keys import KeyRange
 from shared.entities.schema import Schema
 from shared.entities.values import Value
+
+if TYPE_CHECKING:
+    from shared.entities.row_columns import RowColumns
 
 MOST_IN_TRANSACTION = 100
 """Rows that Table storage writes in one transaction, all of one partition."""
@@ -83,6 +86,15 @@ class RowStore(Protocol):
 
     async def create(self, table: SnapshotTable) -> None:
         """Make the table; no matter if it is there."""
+
+    def encode(self, table: SnapshotTable, rows: "Sequence[Row] | RowColumns") -> Sequence[bytes]:
+        """Each as it is kept, for `insert`."""
+
+    def decode(self, table: SnapshotTable, body: bytes) -> Row:
+        """What `encode` was given."""
+
+    async def insert(self, table: SnapshotTable, bodies: Sequence[bytes]) -> bool:
+        """All or none, at most 100 and of one partition; False if there is a row with the key of one of them."""
 
     async def write(self, table: SnapshotTable, writes: Sequence[Write]) -> bool:
         """All or none, at most 100 and of one partition; False if one of them found other than it expects."""

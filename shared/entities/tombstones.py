@@ -9,11 +9,14 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shared.entities.keys import KeyRange
 from shared.entities.rows import Existing, Page, Row, RowStore, SnapshotTable, Write
 from shared.entities.schema import CUSTOMER_ID
+
+if TYPE_CHECKING:
+    from shared.entities.row_columns import RowColumns
 
 LIFETIME = 2.0
 """Seconds for which a process goes on with the tombstones that it knows."""
@@ -161,6 +164,15 @@ class VisibleRows:
 
     async def create(self, table: SnapshotTable) -> None:
         await self._rows.create(table)
+
+    def encode(self, table: SnapshotTable, rows: "Sequence[Row] | RowColumns") -> Sequence[bytes]:
+        return self._rows.encode(table, rows)
+
+    def decode(self, table: SnapshotTable, body: bytes) -> Row:
+        return self._rows.decode(table, body)
+
+    async def insert(self, table: SnapshotTable, bodies: Sequence[bytes]) -> bool:
+        return await self._rows.insert(table, bodies)
 
     async def write(self, table: SnapshotTable, writes: Sequence[Write]) -> bool:
         return await self._rows.write(table, writes)

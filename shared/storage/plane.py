@@ -36,6 +36,8 @@ _MOST_AT_ONCE = 32
 """Requests of this process at the account."""
 _BUSY = (429, 503)
 _BUSY_PART = re.compile(rb"\nHTTP/1\.1 (?:429|503) ")
+_FIRST_PART = 4096
+"""Bytes of an answer in which its first part begins."""
 _PATIENCE = 10.0
 """Seconds that a request goes on asking an account that says it is busy."""
 
@@ -137,8 +139,10 @@ class RowPlane:
 
 
 def _is_busy(response: Reply) -> bool:
-    """Of a transaction, the answer within the answer says so: `0:The server is busy.`; nothing of it was done then."""
-    return response.status_code in _BUSY or (response.status_code == 202 and bool(_BUSY_PART.search(response.content)))
+    """Of a transaction, the one answer within the answer says so: `0:The server is busy.`; nothing of it was done then."""
+    if response.status_code != 202:
+        return response.status_code in _BUSY
+    return _BUSY_PART.search(response.content, 0, _FIRST_PART) is not None
 
 
 def _pause(response: Reply) -> float:

@@ -31,12 +31,11 @@ _HEADERS = (
     "Prefer: return-no-content\r\nDataServiceVersion: 3.0;\r\n"
 )
 _CLOSE = f"--{_CHANGES}--\r\n--{BOUNDARY}--\r\n".encode()
-_ANSWER = b"\nHTTP/1.1 "
 _WRITTEN = b"\nHTTP/1.1 204 "
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE)
 _ERROR = re.compile(rb"\{\s*\"odata\.error\".*\}", re.DOTALL)
 _INDEX = re.compile(r"^(\d+):")
-_ANNOTATED = {EdmType.INT64: "Edm.Int64", EdmType.DATE_TIME_OFFSET: "Edm.DateTime"}
+ANNOTATED = {EdmType.INT64: "Edm.Int64", EdmType.DATE_TIME_OFFSET: "Edm.DateTime"}
 _NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -50,7 +49,7 @@ class RowCodec:
     def _annotations(self) -> dict[str, tuple[str, str]]:
         """By property: the annotation, and the type that it tells."""
         return {
-            name: (f"{name}@odata.type", _ANNOTATED[kind]) for name, kind in self._types.items() if kind in _ANNOTATED
+            name: (f"{name}@odata.type", ANNOTATED[kind]) for name, kind in self._types.items() if kind in ANNOTATED
         }
 
     @cached_property
@@ -108,12 +107,13 @@ def _with_words(entity: Mapping[str, Any]) -> bytes:
     written = dict(entity)
     for name, value in entity.items():
         if isinstance(value, float) and not isfinite(value):
-            written[name] = _not_finite(value)
+            written[name] = not_finite(value)
             written[f"{name}@odata.type"] = "Edm.Double"
     return orjson.dumps(written, option=orjson.OPT_UTC_Z)
 
 
-def _not_finite(number: float) -> str:
+def not_finite(number: float) -> str:
+    """The word for it."""
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
 
@@ -134,9 +134,17 @@ _READERS: dict[EdmType, Callable[[Any], Value]] = {
 }
 
 
+def insertion(bodies: Sequence[bytes], table_url: str) -> bytes:
+    """The body of `POST …/$batch` that inserts encoded rows."""
+    parts = [b"\r\n" + _insert(table_url), b""] * len(bodies)
+    parts[1::2] = bodies
+    parts[0] = _OPEN + _insert(table_url)
+    return b"".join([*parts, b"\r\n", _CLOSE])
+
+
 def transaction(writes: Sequence[Write], codec: RowCodec, table_url: str) -> bytes:
     """The body of `POST …/$batch`: inserts, and updates where a row replaces a known one."""
-    insert = f"{_PART}POST {table_url}{_HEADERS}\r\n".encode()
+    insert = _insert(table_url)
     parts = [_OPEN]
     for write in writes:
         parts.append(insert if write.replaces is None else _update(write, table_url))
@@ -144,6 +152,10 @@ def transaction(writes: Sequence[Write], codec: RowCodec, table_url: str) -> byt
         parts.append(b"\r\n")
     parts.append(_CLOSE)
     return b"".join(parts)
+
+
+def _insert(table_url: str) -> bytes:
+    return f"{_PART}POST {table_url}{_HEADERS}\r\n".encode()
 
 
 def _update(write: Write, table_url: str) -> bytes:
@@ -175,7 +187,7 @@ class Refused:
 
 def read_answer(body: bytes, count: int) -> Refused | None:
     """None where each of `count` operations succeeded. Raises ValueError for an answer that tells less."""
-    if body.count(_WRITTEN) == count == body.count(_ANSWER):
+    if body.count(_WRITTEN) == count:
         return None
     statuses = [int(found) for found in _STATUS.findall(body)]
     failed = next((status for status in statuses if status >= 300), None)

@@ -3,7 +3,7 @@ tables are made and dropped by azure-data-tables."""
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, Resourc
 from azure.data.tables.aio import TableServiceClient
 
 from shared.entities.keys import KeyRange
+from shared.entities.row_columns import RowColumns
 from shared.entities.rows import (
     MOST_IN_TRANSACTION,
     Existing,
@@ -25,8 +26,18 @@ from shared.entities.rows import (
 )
 from shared.entities.schema import ORIGIN, Schema
 from shared.errors import BadRequest, Gone, StorageUnavailable
+from shared.storage.column_bodies import encode_columns
 from shared.storage.plane import RowPlane
-from shared.storage.row_bodies import CONTENT_TYPE, Refused, RowCodec, deletion, read_answer, row_path, transaction
+from shared.storage.row_bodies import (
+    CONTENT_TYPE,
+    Refused,
+    RowCodec,
+    deletion,
+    insertion,
+    read_answer,
+    row_path,
+    transaction,
+)
 from shared.storage.tables import OTHERWISE, unavailable
 from shared.storage.transport import Reply
 
@@ -35,6 +46,9 @@ _READERS = 16
 _JSON = {"Accept": "application/json;odata=nometadata"}
 _WITH_ETAG = {"Accept": "application/json;odata=minimalmetadata"}
 _BATCH = {"Content-Type": CONTENT_TYPE, "Accept": "application/json"}
+
+type _OriginOf = Callable[[int], Origin]
+"""Of a transaction's rows, by index."""
 
 
 class TableRows:
@@ -60,31 +74,46 @@ class TableRows:
         except AzureError as error:
             raise unavailable(table, error) from error
 
+    def encode(self, table: SnapshotTable, rows: Sequence[Row] | RowColumns) -> Sequence[bytes]:
+        if isinstance(rows, RowColumns):
+            return encode_columns(rows, table.schema)
+        return list(map(_codec(table.schema).encode, rows))
+
+    def decode(self, table: SnapshotTable, body: bytes) -> Row:
+        return _codec(table.schema).decode(orjson.loads(body))
+
+    async def insert(self, table: SnapshotTable, bodies: Sequence[bytes]) -> bool:
+        if not 1 <= len(bodies) <= MOST_IN_TRANSACTION:
+            raise ValueError("a transaction has 1 to 100 rows of one partition")
+        body = insertion(bodies, f"{self._plane.endpoint}/{table.name}")
+        return await self._transact(
+            table.name, body, len(bodies), lambda index: self.decode(table, bodies[index]).origin
+        )
+
     async def write(self, table: SnapshotTable, writes: Sequence[Write]) -> bool:
         _check_transaction(writes)
         body = transaction(writes, _codec(table.schema), f"{self._plane.endpoint}/{table.name}")
-        return await self._transact(table.name, body, [write.row.origin for write in writes])
+        return await self._transact(table.name, body, len(writes), lambda index: writes[index].row.origin)
 
     async def delete(self, table: SnapshotTable, partition: str, keys: Sequence[str]) -> bool:
         if not 1 <= len(keys) <= MOST_IN_TRANSACTION:
             raise ValueError("a transaction has 1 to 100 rows of one partition")
         body = deletion(partition, keys, f"{self._plane.endpoint}/{table.name}")
-        return await self._transact(table.name, body, [None] * len(keys))
+        return await self._transact(table.name, body, len(keys), None)
 
-    async def _transact(self, table: str, body: bytes, origins: Sequence[Origin | None]) -> bool:
-        """`origins`: of the rows, where they are known."""
-        answer = await self._send(table, "POST", "$batch", _BATCH, content=body, rows=len(origins))
+    async def _transact(self, table: str, body: bytes, count: int, origin: _OriginOf | None) -> bool:
+        answer = await self._send(table, "POST", "$batch", _BATCH, content=body, rows=count)
         if answer.status_code != 202:
             raise _answered(table, answer)
         try:
-            refused = read_answer(answer.content, len(origins))
+            refused = read_answer(answer.content, count)
         except ValueError as error:
             raise StorageUnavailable(f"table storage gave {error} in a transaction on {table}") from error
         if refused is None:
             return True
         if refused.code in OTHERWISE:
             return False
-        raise _refused(table, origins, refused)
+        raise _refused(table, count, origin, refused)
 
     async def find(self, table: SnapshotTable, partition: str, keys: Sequence[str]) -> Mapping[str, Existing]:
         turns = asyncio.Semaphore(_READERS)
@@ -212,14 +241,13 @@ def _answered(table: str, answer: Reply) -> Gone | StorageUnavailable:
     )
 
 
-def _refused(table: str, origins: Sequence[Origin | None], refused: Refused) -> Gone | StorageUnavailable:
+def _refused(table: str, count: int, origin: _OriginOf | None, refused: Refused) -> Gone | StorageUnavailable:
     """Names the row by its origin: its key would name a customer."""
     if refused.code == "TableNotFound":
         return Gone(f"the snapshot {table} has been dropped; start reading anew")
-    known = refused.index is not None and refused.index < len(origins)
-    origin = origins[refused.index or 0] if known else None
-    where = f" for the row of file {origin.file}, line {origin.line}" if origin else ""
+    where = ""
+    if origin is not None and refused.index is not None and refused.index < count:
+        found = origin(refused.index)
+        where = f" for the row of file {found.file}, line {found.line}"
     code = refused.code or refused.status
-    return StorageUnavailable(
-        f"table storage answered {code} to a transaction of {len(origins)} rows of {table}{where}"
-    )
+    return StorageUnavailable(f"table storage answered {code} to a transaction of {count} rows of {table}{where}")

@@ -1,6 +1,7 @@
 """Stand-ins for the places that the room is handed: files, rows, large values, rejects, entities; all in memory."""
 
 import json
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from shared.entities.keys import KeyRange
 from shared.entities.odata.evaluation import in_order, matches
 from shared.entities.ordering import Mark
 from shared.entities.outputs import Listed
+from shared.entities.row_columns import RowColumns
 from shared.entities.rows import Existing, Origin, Page, Reject, Row, SnapshotTable, Write
 from shared.entities.snapshots import Entity, Snapshot
 from shared.entities.tombstones import Tombstone
@@ -63,6 +65,16 @@ class MemoryRows:
 
     async def create(self, table: SnapshotTable) -> None:
         self.tables.setdefault(table.name, {})
+
+    def encode(self, table: SnapshotTable, rows: Sequence[Row] | RowColumns) -> Sequence[bytes]:
+        return [pickle.dumps(row) for row in (rows.rows() if isinstance(rows, RowColumns) else rows)]
+
+    def decode(self, table: SnapshotTable, body: bytes) -> Row:
+        row: Row = pickle.loads(body)
+        return row
+
+    async def insert(self, table: SnapshotTable, bodies: Sequence[bytes]) -> bool:
+        return await self.write(table, [Write(self.decode(table, body)) for body in bodies])
 
     async def write(self, table: SnapshotTable, writes: Sequence[Write]) -> bool:
         assert 1 <= len(writes) <= 100

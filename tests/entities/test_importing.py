@@ -352,3 +352,19 @@ async def test_two_processes_on_one_part_give_its_rows_once() -> None:
 
     assert set(results) == {(1000, 0)}
     assert (len(found.values), len(found.reasons)) == (900, 100)
+
+
+async def test_rows_that_wait_are_sent_before_they_are_too_many() -> None:
+    """Hardly two of them are of one partition; some have a value that lies in a blob."""
+    rows = [{"id": str(number), "t": "x" * (40_000 if number % 50 == 0 else 20_000)} for number in range(1_000)]
+    plain = csv("id,t", *(f"{row['id']},{row['t']}" for row in rows))
+    lines = "\n".join(json.dumps(row) for row in rows).encode()
+
+    for files in ({"out/a.csv": plain}, {"out/a.jsonl": lines}):
+        found = Imported(files, buckets=65_536)
+        await found.all()
+
+        stored = found.rows.contents(found.table).values()
+        texts = {row.values["id"]: row.values.get("t") or found.large.values[large_name("T1", row.origin, 1)].decode()
+                 for row in stored}  # fmt: skip
+        assert texts == {row["id"]: row["t"] for row in rows}

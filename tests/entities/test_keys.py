@@ -11,7 +11,9 @@ from shared.entities.keys import (
     check_buckets,
     customer_range,
     escape,
+    needs_no_escape,
     partition_key,
+    partition_keys,
     row_key,
     split_row_key,
     unescape,
@@ -112,3 +114,14 @@ def test_a_bucket_never_changes_between_releases() -> None:
 def test_other_counts_than_powers_of_two_are_refused(buckets: int) -> None:
     with pytest.raises(ValueError, match="power of two"):
         check_buckets(buckets)
+
+
+@given(
+    ids=st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=4),
+    buckets=st.sampled_from([1, 16, 65_536]),
+)
+def test_ids_in_utf_8_have_the_keys_of_texts(ids: list[str], buckets: int) -> None:
+    encoded = [text.encode() for text in ids]
+
+    assert partition_keys(encoded, buckets) == [partition_key(text, buckets) for text in ids]
+    assert needs_no_escape(b"".join(encoded)) == all(escape(text) == text for text in ids)

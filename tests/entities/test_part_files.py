@@ -197,6 +197,40 @@ async def test_a_large_part_leaves_out_what_loses_its_key_after_it_was_sent(held
         assert (await found.columnar()).manifest.files[0].groups == (100,) * 50
 
 
+def mixed(count: int) -> bytes:
+    """Records, few of which are read row by row: keys with escapes, NaN, quotes, gaps, and a value that does not fit."""
+    odd = {0: "a/b", 1: '"c ""d"""', 2: "~"}
+    lines = [
+        f"{odd.get(n % 1_009, '')}{n},{'' if n % 5 else n},{'nan' if n % 2_003 == 7 else n / 8},{'x' if n == 900 else n},{'t' * (n % 50)}"
+        for n in range(count)
+    ]
+    return csv("id,n,d,i,s", *lines)
+
+
+async def test_columns_and_single_rows_lie_in_one_file_in_their_order() -> None:
+    found = await Imported({"out/a.csv": mixed(8_000)}).all(Wanted("id", "id", {"i": EdmType.INT32}))
+
+    assert comparable(found.in_parquet()) == comparable(found.in_table())
+    assert len(found.in_table()) == 7_999
+    origins = found.file(0)["_origin"].to_pylist()
+    assert origins == sorted(origins)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [GroupSize(), GroupSize(rows=1_000, held=0), GroupSize(data=100_000, held=0), GroupSize(batch=7, data=50_000)],
+)
+async def test_the_same_rows_give_the_same_bytes_however_they_are_fetched(size: GroupSize) -> None:
+    seen = set()
+    for chunk in (700, 50_000, 1 << 20):
+        found = Imported({"out/a.csv": mixed(8_000)})
+        found.stores.output.chunk = chunk  # type: ignore[attr-defined]
+        await found.all(Wanted("id", "id", {"i": EdmType.INT32}), groups=size)
+        seen.add(found.large.values[part_path("T1", 0)])
+
+    assert len(seen) == 1
+
+
 async def test_an_early_row_that_loses_to_an_earlier_file_is_left_out_though_it_was_sent() -> None:
     """The other part comes while this one is under way."""
     rows = [[("7", 1)], [(str(number), 2) for number in range(2_000)]]
