@@ -43,7 +43,7 @@ fixture: .venv/ready .venv-pipeline/ready node_modules/ready ## record what this
 	@$(PY) -m tests.upgrade.record
 
 restore: .venv/ready ## rebuild an empty account from an export and from Parquet (ARGS="--from … --app …", docs/configuration.md)
-	@exec $(PY) -m operate.restore $(ARGS)
+	@exec $(PY) -m infra.restore $(ARGS)
 
 check: .venv/ready ## ruff, strict mypy, the architecture tests
 	@.venv/bin/ruff check .
@@ -56,7 +56,7 @@ format: .venv/ready ## let ruff mend what it can
 	@.venv/bin/ruff format .
 
 doctor: .venv/ready ## examine a running app (BRIDGE_URL, BRIDGE_KEY; else the local stack) and print what it finds, ARGS="--only storage"
-	@$(PY) -m devhost.doctor $(ARGS)
+	@$(PY) -m infra.doctor $(ARGS)
 
 bench: bench-skills bench-outcome bench-data bench-start ## all benchmarks
 
@@ -73,10 +73,10 @@ bench-start: .venv/ready ## what a cold start costs
 	@$(PY) -m benchmarks.start $(ARGS)
 
 package: .venv/ready | $(UV) ## what is deployed, with its requirements and bytecode: .build/package and .build/package.zip
-	@$(PY) -m deployment.package --uv $(UV) $(ARGS)
+	@$(PY) -m infra.package --uv $(UV) $(ARGS)
 
 keys: .venv/ready ## print the az commands that make one key for ROLE (reader, operator, admin, skill) over its functions: APP=… GROUP=…
-	@$(PY) -m deployment.keys $(or $(ROLE),reader) $(if $(APP),-n $(APP)) $(if $(GROUP),-g $(GROUP))
+	@$(PY) -m infra.keys $(or $(ROLE),reader) $(if $(APP),-n $(APP)) $(if $(GROUP),-g $(GROUP))
 
 lock: | $(UV) ## compile the requirements files anew
 	$(UV) $(COMPILE) pyproject.toml -o requirements.txt

@@ -25,6 +25,7 @@ from shared.entities.snapshots import (
 )
 from shared.entities.tombstones import ErasedNow
 from shared.errors import BadRequest, Conflict, NotFound, there_are
+from shared.times import rfc3339
 
 REJECTS_PAGE = 1000
 """Rejects of a page."""
@@ -63,8 +64,8 @@ def _rendered(snapshot: Snapshot) -> dict[str, Any]:
         "run": snapshot.run,
         "rows": snapshot.rows,
         "rejected": snapshot.rejected,
-        "createdAt": _rfc3339(snapshot.created_at),
-        "publishedAt": None if snapshot.published_at is None else _rfc3339(snapshot.published_at),
+        "createdAt": rfc3339(snapshot.created_at),
+        "publishedAt": None if snapshot.published_at is None else rfc3339(snapshot.published_at),
         "buckets": snapshot.buckets,
         "columns": [
             {"name": column.name, "source": column.source, "type": column.type.value} for column in schema.columns
@@ -72,10 +73,6 @@ def _rendered(snapshot: Snapshot) -> dict[str, Any]:
         "primaryKey": schema.primary_key,
         "customerId": schema.customer_id,
     }
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 async def list_entities(store: EntityStore) -> list[KeptEntity]:

@@ -14,6 +14,7 @@ from shared.entities.rows import SnapshotTable
 from shared.entities.schema import Schema
 from shared.entities.values import EdmType
 from shared.errors import Gone, StorageUnavailable
+from shared.times import rfc3339
 from shared.wire import json_bytes
 
 if TYPE_CHECKING:
@@ -121,6 +122,6 @@ def _profile(name: str, kind: EdmType, chunks: Sequence[Any]) -> ColumnProfile:
 
 def _told(value: Any, kind: EdmType) -> str | int | float | bool | None:
     if kind is EdmType.DATE_TIME_OFFSET:
-        return (_EPOCH + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
+        return rfc3339(_EPOCH + timedelta(microseconds=value))
     is_telling = len(value) <= _LONGEST_TEXT if isinstance(value, str) else isfinite(value)
     return value if is_telling else None

@@ -19,6 +19,7 @@ from shared.entities.schema import Schema
 from shared.entities.snapshots import Entity, Snapshot, find_entity
 from shared.entities.values import EdmType, Value
 from shared.errors import Conflict, Gone
+from shared.times import rfc3339
 
 type Format = Literal["csv", "parquet"]
 type InputKind = Literal["uri_file", "uri_folder", "mltable"]
@@ -155,7 +156,7 @@ def _field(value: Value | None) -> str:
         case float():
             return repr(value) if isfinite(value) else "NaN" if value != value else "INF" if value > 0 else "-INF"
         case datetime():
-            return value.isoformat().replace("+00:00", "Z")
+            return rfc3339(value)
     return str(value)
 
 

@@ -21,6 +21,7 @@ from shared.entities.snapshots import (
 )
 from shared.entities.values import EdmType
 from shared.errors import Gone
+from shared.times import rfc3339
 from shared.versions import check_version
 from shared.wire import json_bytes
 
@@ -176,8 +177,8 @@ def _current(entity: Entity, snapshot: Snapshot, manifest: Manifest) -> dict[str
         "workflow": entity.workflow,
         "snapshot": snapshot.table,
         "run": snapshot.run,
-        "createdAt": _rfc3339(snapshot.created_at),
-        "publishedAt": None if at is None else _rfc3339(at),
+        "createdAt": rfc3339(snapshot.created_at),
+        "publishedAt": None if at is None else rfc3339(at),
         "rejected": snapshot.rejected,
         "rows": manifest.rows,
         "buckets": snapshot.buckets,
@@ -186,10 +187,6 @@ def _current(entity: Entity, snapshot: Snapshot, manifest: Manifest) -> dict[str
         "customerId": snapshot.schema.customer_id,
         "files": [_listed(file) for file in manifest.files],
     }
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _columns(schema: Schema) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ from pydantic import StrictStr
 
 from shared.documents import Document, read_document
 from shared.errors import Conflict, InvalidDefinition, InvalidName, NotFound, there_are
+from shared.times import rfc3339
 
 _PREFIX = "brk_"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
@@ -159,4 +160,4 @@ def _expiry(text: str | None, now: datetime) -> datetime | None:
 
 
 def _rendered(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+    return None if moment is None else rfc3339(moment)

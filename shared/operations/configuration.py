@@ -16,6 +16,7 @@ from shared.errors import ErrorDetail, InvalidConfiguration, PayloadTooLarge
 from shared.operations.variables import NAME, Variables, escaped, resolve
 from shared.skills.catalog import StoredSkill
 from shared.skills.definition import REDACTED
+from shared.times import rfc3339
 from shared.wire import read_json
 from shared.workflows.catalog import StoredWorkflow
 from shared.workflows.connections import Connection
@@ -98,7 +99,7 @@ def _sorted(value: Any) -> Any:
 
 def render(resources: Resources, now: datetime) -> dict[str, Any]:
     """The document of `resources`, whose texts are templates already."""
-    at = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    at = rfc3339(now, "seconds")
     return {"version": VERSION, "exportedAt": at, **{kind.value: resources.get(kind, {}) for kind in Kind}}
 
 

@@ -4,6 +4,8 @@ from collections import Counter, deque
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.times import rfc3339
+
 _SAMPLES = 1000
 
 
@@ -48,7 +50,7 @@ class SkillStats:
             name: self.percentile(share) for name, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
         }
         return {
-            "since": self._since.isoformat().replace("+00:00", "Z"),
+            "since": rfc3339(self._since),
             "records": self.records,
             "remembered": self.remembered,
             "calls": self.calls,

@@ -23,6 +23,7 @@ from shared.errors import (
     StorageUnavailable,
     there_are,
 )
+from shared.times import rfc3339
 from shared.workflows.browsing import chosen_pipeline
 from shared.workflows.connections import Connection
 from shared.workflows.definition import READ_ONLY, Provider, WorkflowDefinition, merged, parse_workflow
@@ -87,7 +88,7 @@ class StoredWorkflow:
             "pipelineVersion": self.pipeline_version,
             "ready": not self.missing,
             "missing": list(self.missing),
-            "nextRuns": [_rfc3339(slot) for slot in next_runs(self.document, now)],
+            "nextRuns": [rfc3339(slot) for slot in next_runs(self.document, now)],
             "@odata.etag": self.etag,
         }
 
@@ -311,7 +312,3 @@ def _scheduled(workflow: StoredWorkflow, current: StoredWorkflow | None) -> Stor
 
 def _busy(name: str) -> StorageUnavailable:
     return StorageUnavailable(f"the workflow {name} is written by others all the time; try again", target="workflow")
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.times import rfc3339
+
 CONSENT_VERSION = "2026-12-01"
 CONSENT_TEXT = (
     "Data is transferred between this app's storage and the Azure Machine Learning workspace named in the connection, in "
@@ -44,7 +46,7 @@ class Connection:
             "consent": True,
             "consentGiven": {
                 "by": self.consent.by,
-                "at": self.consent.at.isoformat().replace("+00:00", "Z"),
+                "at": rfc3339(self.consent.at),
                 "version": self.consent.version,
             },
         }

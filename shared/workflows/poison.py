@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.errors import BridgeError, Conflict, NotFound
+from shared.times import rfc3339
 
 _LONGEST_SHOWN = 200
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -64,8 +65,8 @@ class PoisonMessage:
             "queue": self.queue,
             "code": self.cause.code if self.cause else UNKNOWN,
             "message": self.cause.message if self.cause else _WITHOUT_CAUSE,
-            "firstAt": _rfc3339(self.first_at),
-            "lastAt": _rfc3339(self.last_at),
+            "firstAt": rfc3339(self.first_at, "milliseconds"),
+            "lastAt": rfc3339(self.last_at, "milliseconds"),
             "count": self.count,
             "body": self.body[:_LONGEST_SHOWN],
         }
@@ -146,7 +147,3 @@ async def redrive(message_id: str, *, store: PoisonStore, queues: Sender) -> Poi
     await queues.send(message.queue, message.body)
     await store.delete(message.id)
     return message
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from shared import times
+
 if TYPE_CHECKING:
     from shared.workflows.catalog import StoredWorkflow
 
@@ -274,4 +276,4 @@ def _render_retrying(retrying: Retrying) -> dict[str, Any]:
 
 
 def rfc3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return times.rfc3339(moment, "milliseconds")

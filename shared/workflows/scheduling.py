@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from shared.errors import BridgeError
 from shared.logs import log_event
+from shared.times import rfc3339
 from shared.workflows.catalog import StoredWorkflow
 from shared.workflows.refreshing import Begun
 from shared.workflows.runs import Trigger, TriggerKind
@@ -134,13 +135,13 @@ class Scheduler:
         superseded = [SettledSlot(slot, SlotOutcome.SUPERSEDED, None, now) for slot in missed]
         if superseded:
             await self._ledger.supersede(workflow, superseded)
-            first, last = _rfc3339(missed[0]), _rfc3339(missed[-1])
+            first, last = rfc3339(missed[0]), rfc3339(missed[-1])
             log_event(_LOGGER, "slots_superseded", workflow=workflow, count=len(missed), first=first, last=last)
         return superseded
 
     async def _decide(self, workflow: str, slot: SettledSlot) -> SettledSlot:
         decided = await self._ledger.decide(workflow, slot)
-        told = _rfc3339(decided.slot)
+        told = rfc3339(decided.slot)
         log_event(_LOGGER, "slot_settled", workflow=workflow, slot=told, outcome=decided.outcome, run=decided.run)
         return decided
 
@@ -158,7 +159,7 @@ def _due(workflow: StoredWorkflow, mark: Mark, now: datetime) -> list[datetime]:
 
 def _trigger(slot: datetime, now: datetime) -> Trigger:
     late = int((now - slot).total_seconds()) if now - slot > _LATE else 0
-    return Trigger(TriggerKind.SCHEDULE, _rfc3339(slot), _operation_id(slot), late)
+    return Trigger(TriggerKind.SCHEDULE, rfc3339(slot), _operation_id(slot), late)
 
 
 def _settled(slot: datetime, begun: Begun, now: datetime) -> SettledSlot:
@@ -172,11 +173,7 @@ def _freed(mark: Mark, settled: datetime | None) -> Mark:
 
 
 def _operation_id(slot: datetime) -> str:
-    return f"slot:{_rfc3339(slot)}"
-
-
-def _rfc3339(slot: datetime) -> str:
-    return slot.isoformat().replace("+00:00", "Z")
+    return f"slot:{rfc3339(slot)}"
 
 
 def _log_failure(workflow: str, error: BridgeError) -> None:

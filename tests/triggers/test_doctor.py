@@ -11,7 +11,7 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from devhost import doctor
+from infra import doctor
 from shared.operations.doctor.messaging import QUEUES
 from tests.devhost.running import Reply, eventually
 from tests.simulator.arm import AML_TOKEN as ENDPOINT

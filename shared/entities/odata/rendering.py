@@ -13,6 +13,7 @@ from shared.entities.odata.formats import Format, Metadata
 from shared.entities.odata.metadata import NAMESPACE, key_of
 from shared.entities.schema import Schema
 from shared.entities.values import EdmType, Value
+from shared.times import rfc3339
 
 type Values = Mapping[str, Value | None]
 
@@ -112,7 +113,7 @@ def _finite(value: float) -> float | str:
 
 
 def iso(time: datetime) -> str:
-    return time.isoformat().replace("+00:00", "Z")
+    return rfc3339(time)
 
 
 _WRITERS: Mapping[EdmType, Callable[[Any], Any]] = {EdmType.DOUBLE: _finite, EdmType.DATE_TIME_OFFSET: iso}

@@ -1,6 +1,6 @@
 """Rebuilds an empty account: the configuration from its export, through the app; the entities from their Parquet.
 
-    python -m operate.restore --from SOURCE [--app ADDRESS] [--document FILE] [--variables FILE] [--entity NAME …]
+    python -m infra.restore --from SOURCE [--app ADDRESS] [--document FILE] [--variables FILE] [--entity NAME …]
 
 SOURCE is a storage account's name, its connection string (better in RESTORE_FROM than in an argument), or a folder with copies
 of its containers `bridge` and `bridge-config`. The target account is the one that the app settings in the environment name
@@ -20,7 +20,6 @@ from typing import Any
 
 import httpx
 
-from operate.errors import RestoreFailed
 from shared.entities.manifests import Current
 from shared.errors import BridgeError
 from shared.operations.nightly import LATEST
@@ -39,6 +38,10 @@ from shared.services.restoring import RestoreServices
 _IMPORT_SECONDS = 230.0
 
 
+class RestoreFailed(Exception):
+    """The message says what to do."""
+
+
 def main() -> int:
     options = _options()
     logging.getLogger("azure").setLevel(logging.WARNING)
@@ -51,7 +54,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="operate.restore", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="infra.restore", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--from", dest="source", default=os.environ.get("RESTORE_FROM", ""), help="default: RESTORE_FROM"

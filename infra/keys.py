@@ -1,6 +1,6 @@
 """The Azure CLI's commands that make one key a role: a key of that value for every function that the role opens.
 
-    python -m deployment.keys operator -n <app> -g <group>      # or: make keys ROLE=operator APP=<app> GROUP=<group>
+    python -m infra.keys operator -n <app> -g <group>      # or: make keys ROLE=operator APP=<app> GROUP=<group>
 
 Printed, not run. Functions without a key of the host's, such as those of the data plane, are left out.
 """

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from devhost.doctor import table
+from infra.doctor import table
 
 COMMAND = "az role assignment create --assignee 00000000-0000-0000-0000-0000000000b1 --role 'AzureML Data Scientist'"
 REPORT: dict[str, Any] = {

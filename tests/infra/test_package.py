@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deployment.package import ROOT, SITE_PACKAGES, build, compile_all, copy_app, deployed_files, find_uv, zip_folder
+from infra.package import ROOT, SITE_PACKAGES, build, compile_all, copy_app, deployed_files, find_uv, zip_folder
 
 UNCHECKED = 0b01
 """The flags of bytecode whose source is never looked at (PEP 552)."""
@@ -113,5 +113,5 @@ def test_the_package_runs_from_itself_alone(tmp_path: Path) -> None:
     standard_library = str(Path(json.__file__).parents[1])
     strangers = [file for file in found["files"] if not file.startswith((str(unpacked), standard_library))]
     assert strangers == []
-    assert not any((unpacked / name).exists() for name in ("tests", "devhost", "simulator", "samples", "deployment"))
+    assert not any((unpacked / name).exists() for name in ("tests", "devhost", "simulator", "samples", "infra"))
     assert {code != b"" for _, code in bytecode_of(unpacked / "shared")} == {True}

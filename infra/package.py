@@ -1,6 +1,6 @@
 """Build what is deployed: the app, its requirements for Linux and Python 3.13, and bytecode of everything.
 
-    python -m deployment.package        # .build/package and .build/package.zip; or: make package
+    python -m infra.package        # .build/package and .build/package.zip; or: make package
 
 Azure runs the zip as it is, without a build of its own. `.funcignore` says what stays out of it. The bytecode carries no time
 of its source (PEP 552, unchecked), because unpacking a zip changes times; so a file in the package is not to be edited.

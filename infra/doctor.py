@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="devhost.doctor", description=__doc__)
+    parser = argparse.ArgumentParser(prog="infra.doctor", description=__doc__)
     parser.add_argument("--only", help="groups of checks, with commas: settings,storage,connections …")
     for name in ("connection", "workflow", "skill"):
         parser.add_argument(f"--{name}", help=f"the {name} of this name alone")

@@ -1,4 +1,4 @@
-"""`python -m operate.restore`: an account that a run of the real sample filled comes back in an empty one, byte for byte."""
+"""`python -m infra.restore`: an account that a run of the real sample filled comes back in an empty one, byte for byte."""
 
 import json
 import os
@@ -94,7 +94,7 @@ def blobs_of(account: str, container: str) -> dict[str, bytes]:
 def restore(account: str, source: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "BRIDGE_STORAGE": account, "RESTORE_FROM": source, **env}
     return subprocess.run(
-        [sys.executable, "-m", "operate.restore", *arguments],
+        [sys.executable, "-m", "infra.restore", *arguments],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -206,7 +206,7 @@ def test_a_restore_that_died_half_way_is_finished_by_another(source: Source) -> 
     account, bridge = source.workshop.account, source.workshop.bridge
     with running_azurite() as empty:
         environment = {**os.environ, "BRIDGE_STORAGE": empty, "RESTORE_FROM": account}
-        process = subprocess.Popen([sys.executable, "-m", "operate.restore"], cwd=ROOT, env=environment)
+        process = subprocess.Popen([sys.executable, "-m", "infra.restore"], cwd=ROOT, env=environment)
         end = time.monotonic() + 30
         while not any(name.endswith("manifest.json") for name in state(empty)):
             assert time.monotonic() < end

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployment.keys import commands, functions_of
+from infra.keys import commands, functions_of
 from shared.operations.roles import ROLES, Role
 
 DATA_PLANE = {"get_data", "get_instance_data", "query_data"}

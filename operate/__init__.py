@@ -1,1 +1,0 @@
-"""What an operator runs from a laptop against an account, beside the app."""
