@@ -70,6 +70,7 @@ def what_does_not_load() -> Mapping[str, str] | None:
     try:
         load_all()
     except Exception as error:  # noqa: BLE001  # whatever it is, health has to say so
+        _log(error)
         return _told(error)
     return None
 
@@ -79,8 +80,13 @@ def create_app_or_health() -> func.FunctionApp:
     try:
         return create_app()
     except Exception as error:  # noqa: BLE001  # whatever it is, health has to say so
-        logging.getLogger("bridge").critical("app_not_loaded error=%s", type(error).__name__)
+        _log(error)
         return _health_alone(error)
+
+
+def _log(error: Exception) -> None:
+    """An alert waits for it."""
+    logging.getLogger("bridge").critical("app_not_loaded error=%s", type(error).__name__)
 
 
 def _health_alone(error: Exception) -> func.FunctionApp:

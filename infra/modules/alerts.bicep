@@ -57,9 +57,9 @@ var rules = [
     name: 'server-errors'
     severity: 2
     title: 'Requests fail'
-    description: 'More than one request in twenty, and at least five, was answered with a status of 500 or above.'
+    description: 'More than one request in twenty, and at least five, was answered with a status of 500 or above; 501 does not count.'
     window: 'PT15M'
-    query: 'requests | summarize total = count(), failed = countif(toint(resultCode) >= 500) | where failed >= 5 and failed * 20 > total'
+    query: 'requests | summarize total = count(), failed = countif(toint(resultCode) >= 500 and toint(resultCode) != 501) | where failed >= 5 and failed * 20 > total'
     operator: 'GreaterThan'
     threshold: 0
   }
@@ -76,8 +76,8 @@ var rules = [
   {
     name: 'app-not-loaded'
     severity: 0
-    title: 'The app has no functions'
-    description: 'A module failed to import, so the app serves nothing but its health, which names the module: GET /api/health.'
+    title: 'A module does not load'
+    description: 'A module failed to import, at the start or when health was asked. GET /api/health names it.'
     window: 'PT15M'
     query: 'traces | where message has "${names.events.appNotLoaded}"'
     operator: 'GreaterThan'

@@ -202,6 +202,7 @@ def test_a_module_that_does_not_load_when_it_is_needed_is_told_by_health(tmp_pat
         assert reply.status == 503
         assert reply.json == {"status": "unhealthy", "error": error, "module": module}
     assert b"sentinel" not in call.body
+    assert f"app_not_loaded error={error}" in "\n".join(bridge.host.log)
 
 
 def test_a_module_that_only_a_client_needs_is_told_by_health_too(tmp_path: Path) -> None:
