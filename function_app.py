@@ -70,7 +70,7 @@ def what_does_not_load() -> Mapping[str, str] | None:
     try:
         load_all()
     except Exception as error:  # noqa: BLE001  # whatever it is, health has to say so
-        _log(error)
+        _log_not_loaded(error)
         return _told(error)
     return None
 
@@ -80,13 +80,8 @@ def create_app_or_health() -> func.FunctionApp:
     try:
         return create_app()
     except Exception as error:  # noqa: BLE001  # whatever it is, health has to say so
-        _log(error)
+        _log_not_loaded(error)
         return _health_alone(error)
-
-
-def _log(error: Exception) -> None:
-    """An alert waits for it."""
-    logging.getLogger("bridge").critical("app_not_loaded error=%s", type(error).__name__)
 
 
 def _health_alone(error: Exception) -> func.FunctionApp:
@@ -98,7 +93,17 @@ def _health_alone(error: Exception) -> func.FunctionApp:
     def health(req: func.HttpRequest) -> func.HttpResponse:
         return func.HttpResponse(body, status_code=503, mimetype="application/json")
 
+    # Azure drops what is logged outside a call, so at loading (azure-functions-host#4003): it is said again in one.
+    @app.timer_trigger(arg_name="timer", schedule="0 * * * * *")
+    def schedule_tick(timer: func.TimerRequest) -> None:
+        _log_not_loaded(error)
+
     return app
+
+
+def _log_not_loaded(error: Exception) -> None:
+    """An alert waits for it."""
+    logging.getLogger("bridge").critical("app_not_loaded error=%s", type(error).__name__)
 
 
 def _told(error: Exception) -> Mapping[str, str]:

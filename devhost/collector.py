@@ -92,10 +92,14 @@ def collecting() -> Iterator[tuple[str, Collected]]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
             collected.take(self.path, body)
+            # Application Insights' own way says what it took, and its exporter reads that.
+            is_track = self.path.endswith("/track")
+            answer = b'{"itemsReceived": 1, "itemsAccepted": 1, "errors": []}' if is_track else b""
             self.send_response(200)
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Type", "application/json" if is_track else "application/x-protobuf")
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, *words: object) -> None:
             return

@@ -15,6 +15,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pkgutil import walk_packages
+from threading import get_ident
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +28,8 @@ class _Later(ModuleType):
     """Stands for the module of its name, which alone is in `sys.modules` once it is loaded."""
 
     def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:  # another thread asks while the statement still runs
+            _forget(self.__name__)
         return getattr(import_module(self.__name__), name)
 
 
@@ -35,11 +38,12 @@ class _LaterFinder(MetaPathFinder, Loader):
 
     def __init__(self) -> None:
         self.found: list[str] = []
+        self._thread = get_ident()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if not fullname.startswith(f"{_OURS}."):
+        if not fullname.startswith(f"{_OURS}.") or get_ident() != self._thread:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.submodule_search_locations is not None:
@@ -61,9 +65,16 @@ def at_first_use() -> Iterator[None]:
     finally:
         sys.meta_path.remove(finder)
         for name in finder.found:
-            package, _, module = name.rpartition(".")
-            del sys.modules[name]
-            delattr(sys.modules[package], module)
+            _forget(name)
+
+
+def _forget(name: str) -> None:
+    """What stands for a module is no longer found under its name; the module itself is."""
+    package, _, module = name.rpartition(".")
+    if isinstance(sys.modules.get(name), _Later):
+        del sys.modules[name]
+    if isinstance(vars(sys.modules[package]).get(module), _Later):
+        delattr(sys.modules[package], module)
 
 
 @cache

@@ -130,7 +130,7 @@ SCHEDULE_TICK = Metric(
     "bridge.schedule.tick",
     Kind.COUNTER,
     "{tick}",
-    "ticks of the schedules, one a minute; the outcome is `succeeded` or `failed`",
+    "ticks of the schedules, one a minute; the outcome is `succeeded`, `partly` where a workflow's schedule failed, or `failed`",
     (Attributes.OUTCOME,),
 )
 POISON = Metric(

@@ -29,7 +29,7 @@ var rules = [
     title: 'An entity is stale'
     description: 'Readers see rows older than ${staleAfterHours} hours. Look for runs that failed, are held, or were not due.'
     window: 'PT1H'
-    query: '${metric} "${names.metrics.entityAge}" | summarize arg_max(timestamp, valueMax) by entity = tostring(customDimensions["${names.attributes.entity}"]) | where valueMax > ${staleAfterHours} * 3600'
+    query: '${metric} "${names.metrics.entityAge}" | summarize arg_max(timestamp, valueSum) by entity = tostring(customDimensions["${names.attributes.entity}"]) | where valueSum > ${staleAfterHours} * 3600'
     operator: 'GreaterThan'
     threshold: 0
   }
@@ -39,9 +39,19 @@ var rules = [
     title: 'The schedule stands still'
     description: 'The timer schedule_tick, which runs each minute, has not come through for 15 minutes: no workflow starts by its timetable.'
     window: 'PT15M'
-    query: '${metric} "${names.metrics.scheduleTick}" | where tostring(customDimensions["${names.attributes.outcome}"]) == "succeeded"'
+    query: '${metric} "${names.metrics.scheduleTick}" | where tostring(customDimensions["${names.attributes.outcome}"]) in ("succeeded", "partly")'
     operator: 'LessThan'
     threshold: 1
+  }
+  {
+    name: 'failed-schedule'
+    severity: 2
+    title: 'A workflow\'s schedule fails'
+    description: 'The scheduled runs of a workflow have not been begun for a quarter of an hour, at each try. The log event ${names.events.scheduleFailed} says which, and why.'
+    window: 'PT15M'
+    query: '${metric} "${names.metrics.scheduleTick}" | where tostring(customDimensions["${names.attributes.outcome}"]) == "partly"'
+    operator: 'GreaterThan'
+    threshold: 9
   }
   {
     name: 'poison-message'
@@ -57,9 +67,9 @@ var rules = [
     name: 'server-errors'
     severity: 2
     title: 'Requests fail'
-    description: 'More than one request in twenty, and at least five, was answered with a status of 500 or above; 501 does not count.'
+    description: 'More than one HTTP request in twenty, and at least five, was answered with a status of 500 or above; 501 does not count.'
     window: 'PT15M'
-    query: 'requests | summarize total = count(), failed = countif(toint(resultCode) >= 500 and toint(resultCode) != 501) | where failed >= 5 and failed * 20 > total'
+    query: 'requests | where toint(resultCode) >= 100 | summarize total = count(), failed = countif(toint(resultCode) >= 500 and toint(resultCode) != 501) | where failed >= 5 and failed * 20 > total'
     operator: 'GreaterThan'
     threshold: 0
   }
@@ -69,7 +79,7 @@ var rules = [
     title: 'An endpoint takes no calls'
     description: 'The limiter of an endpoint closed: the endpoint answers nothing but errors, so calls are not sent. GET /api/skills/{skill}/stats has its window.'
     window: 'PT15M'
-    query: '${metric} "${names.metrics.limiterClosed}" | summarize closed = max(valueMax) by endpoint = tostring(customDimensions["${names.attributes.endpoint}"]) | where closed > 0'
+    query: '${metric} "${names.metrics.limiterClosed}" | summarize closed = max(valueSum) by endpoint = tostring(customDimensions["${names.attributes.endpoint}"]) | where closed > 0'
     operator: 'GreaterThan'
     threshold: 0
   }

@@ -17,7 +17,6 @@ var zoneNames = [
   'privatelink.blob.${storage}'
   'privatelink.queue.${storage}'
   'privatelink.table.${storage}'
-  'privatelink.dfs.${storage}'
   'privatelink.azurewebsites.net'
   'privatelink.api.azureml.ms'
   'privatelink.notebooks.azure.net'
@@ -113,8 +112,7 @@ output zoneIds object = {
   blob: zones[0].id
   queue: zones[1].id
   table: zones[2].id
-  dfs: zones[3].id
-  sites: zones[4].id
-  workspace: zones[5].id
-  notebooks: zones[6].id
+  sites: zones[3].id
+  workspace: zones[4].id
+  notebooks: zones[5].id
 }

@@ -5,7 +5,7 @@ param tags object
 param subnetId string
 param resourceId string
 
-@description('The part of the resource: blob, queue, table, dfs, sites, amlworkspace.')
+@description('The part of the resource: blob, queue, table, sites, amlworkspace.')
 param service string
 
 @description('Private DNS zones that get its name.')

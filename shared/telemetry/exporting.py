@@ -4,9 +4,11 @@ The exporters are imported by those threads too, for they take longer to load th
 sent is lost, with a word in the log. OpenTelemetry's own settings (`OTEL_…`) hold: sampling, intervals, headers, names.
 """
 
+import atexit
 import logging
+import threading
+import time
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
@@ -26,18 +28,26 @@ from shared.telemetry.recorder import OpenTelemetryRecorder
 
 logger = logging.getLogger("bridge.telemetry")
 
+_FAREWELL = 5.0
+"""Seconds for what is left when the process ends."""
+_MAKING = threading.Lock()
+"""One at a time: two threads that import parts of one package at once may see them half made."""
+
 type MakeSpanExporter = Callable[[], SpanExporter]
 type MakeMetricExporter = Callable[[], MetricExporter]
 
 
 class LateSpanExporter(SpanExporter):
-    """Made by the first batch, in the thread that sends it. What is wrong with it is told once."""
+    """Made by the first batch, in the thread that sends it, and with it the one for metrics: when a process ends before its
+    first minute is over, it is too late to import anything. What is wrong with it is told once."""
 
-    def __init__(self, make: MakeSpanExporter) -> None:
+    def __init__(self, make: MakeSpanExporter, metrics: "LateMetricExporter") -> None:
         self._made = _Late(make)
+        self._metrics = metrics
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         exporter = self._made.get()
+        self._metrics.make()
         return SpanExportResult.FAILURE if exporter is None else exporter.export(spans)
 
     def shutdown(self) -> None:
@@ -55,6 +65,9 @@ class LateMetricExporter(MetricExporter):
     def __init__(self, make: MakeMetricExporter, temporality: dict[type, AggregationTemporality] | None = None) -> None:
         super().__init__(preferred_temporality=temporality)
         self._made = _Late(make)
+
+    def make(self) -> None:
+        self._made.get()
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object) -> MetricExportResult:
         exporter = self._made.get()
@@ -77,16 +90,22 @@ class _Late[T]:
 
     def get(self) -> T | None:
         if self.existing is None and not self._failed:
-            try:
-                self.existing = self._make()
-            except Exception as error:  # noqa: BLE001  # whatever it is, the app goes on without its telemetry
-                self._failed = True
-                log_event(logger, "telemetry_lost", logging.ERROR, error=type(error).__name__)
+            with _MAKING:
+                self._make_once()
         return self.existing
+
+    def _make_once(self) -> None:
+        if self.existing is not None or self._failed:
+            return
+        try:
+            self.existing = self._make()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the app goes on without its telemetry
+            self._failed = True
+            log_event(logger, "telemetry_lost", logging.ERROR, error=type(error).__name__)
 
 
 def make_recorder(settings: Settings, *, version: str, instance: str) -> OpenTelemetryRecorder:
-    """Begins to export. The providers are flushed when the process ends by itself."""
+    """Begins to export. What is left is sent when the process ends by itself, in five seconds at most."""
     resource = Resource.create(
         {
             # As the host calls itself, so that both are one role. OTEL_SERVICE_NAME goes before.
@@ -95,25 +114,34 @@ def make_recorder(settings: Settings, *, version: str, instance: str) -> OpenTel
             "service.instance.id": settings.WEBSITE_INSTANCE_ID or instance,
         }
     )
-    tracers, readers = TracerProvider(resource=resource), []
-    for spans, metrics in _exporters(settings):
+    tracers, readers = TracerProvider(resource=resource, shutdown_on_exit=False), []
+    for spans, metrics in _exporters(settings, tracers):
         tracers.add_span_processor(BatchSpanProcessor(spans))
         readers.append(PeriodicExportingMetricReader(metrics))
-    meters = MeterProvider(readers, resource)
+    meters = MeterProvider(readers, resource, shutdown_on_exit=False)
+    atexit.register(send_the_rest, tracers.shutdown, meters.shutdown)
     return OpenTelemetryRecorder(tracers.get_tracer("aml-bridge", version), meters.get_meter("aml-bridge", version))
 
 
-def _exporters(settings: Settings) -> list[tuple[LateSpanExporter, LateMetricExporter]]:
+def send_the_rest(*shutdowns: Callable[[], None]) -> None:
+    """At the end of the process, at once, and no longer than the host may wait for it: each of them alone would give an
+    exporter half a minute."""
+    threads = [threading.Thread(target=shutdown, daemon=True) for shutdown in shutdowns]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + _FAREWELL
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
+def _exporters(settings: Settings, tracers: TracerProvider) -> list[tuple[LateSpanExporter, LateMetricExporter]]:
     found = []
     if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
-        found.append((LateSpanExporter(_otlp_spans), LateMetricExporter(_otlp_metrics)))
+        metrics = LateMetricExporter(_otlp_metrics)
+        found.append((LateSpanExporter(_otlp_spans, metrics), metrics))
     if connection := settings.APPLICATIONINSIGHTS_CONNECTION_STRING:
-        found.append(
-            (
-                LateSpanExporter(lambda: _insights_spans(connection)),
-                LateMetricExporter(lambda: _insights_metrics(connection), _deltas()),
-            )
-        )
+        metrics = LateMetricExporter(lambda: _insights_metrics(connection), _deltas())
+        found.append((LateSpanExporter(lambda: _insights_spans(connection, tracers), metrics), metrics))
     return found
 
 
@@ -129,21 +157,16 @@ def _otlp_metrics() -> MetricExporter:
     return OTLPMetricExporter()
 
 
-def _insights_spans(connection: str) -> SpanExporter:
-    """Signs in by identity where APPLICATIONINSIGHTS_AUTHENTICATION_STRING says so; the exporter reads it as the host does.
+def _insights_spans(connection: str, tracers: TracerProvider) -> SpanExporter:
+    from shared.telemetry.insights import make_span_exporter
 
-    What could not be sent is not kept on the instance's disk: it goes with the instance.
-    """
-    from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
-
-    return AzureMonitorTraceExporter(connection_string=connection, disable_offline_storage=True)
+    return make_span_exporter(connection, tracers)
 
 
 def _insights_metrics(connection: str) -> MetricExporter:
-    from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter
+    from shared.telemetry.insights import make_metric_exporter
 
-    exporter = AzureMonitorMetricExporter(connection_string=connection, disable_offline_storage=True)
-    return cast(MetricExporter, exporter)
+    return make_metric_exporter(connection)
 
 
 def _deltas() -> dict[type, AggregationTemporality]:

@@ -46,7 +46,7 @@ async def _tick(services: "Services") -> None:
     try:
         report = await services.scheduler.tick()
         await services.heartbeats.beat("schedule_tick", services.now())
-        outcome = "failed" if report.failed else "succeeded"
+        outcome = report.outcome
         if is_on():
             with suppress(BridgeError):  # the slots are settled; the next tick looks again
                 await services.freshness.look()

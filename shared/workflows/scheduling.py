@@ -50,6 +50,11 @@ class TickReport:
     failed: Mapping[str, str]
     """Workflows that are tried again with the next tick, and the error's code."""
 
+    @property
+    def outcome(self) -> str:
+        """For telemetry: the clock came through, for all or for a part."""
+        return "partly" if self.failed else "succeeded"
+
 
 class Scheduler:
     """Runs workflows by their timetables."""

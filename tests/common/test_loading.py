@@ -29,6 +29,55 @@ except AttributeError as error:
 else:
     raise AssertionError("found")
 """,
+    "threads that ask at once all get the module whole": """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+together = Barrier(16)
+def ask(_):
+    together.wait()
+    return messages.PartMessage
+with ThreadPoolExecutor(16) as pool:
+    found = set(pool.map(ask, range(16)))
+assert len(found) == 1 and found.pop().__module__ == "shared.workflows.messages"
+""",
+    "another thread imports as always meanwhile": """
+from threading import Thread
+statuses = []
+def other():
+    from shared.workflows import runs as whole
+    from shared.workflows.slots import SlotOutcome
+    statuses.extend([whole.RunStatus.FAILED, SlotOutcome.RUN])
+with at_first_use():
+    from shared.workflows import slots
+    thread = Thread(target=other)
+    thread.start()
+    thread.join()
+assert len(statuses) == 2
+assert slots.SlotOutcome.RUN is statuses[1]
+assert sys.modules["shared.workflows.slots"].SlotOutcome is slots.SlotOutcome
+""",
+    "what could not be loaded is tried again": """
+class Away:
+    def find_spec(self, name, path, target=None):
+        if name == "shared.workflows.messages":
+            raise ImportError("away", name=name)
+sys.meta_path.insert(0, Away())
+for _ in range(2):
+    try:
+        messages.VERSION
+    except ImportError as error:
+        assert error.name == "shared.workflows.messages"
+    else:
+        raise AssertionError("loaded")
+del sys.meta_path[0]
+messages.VERSION
+""",
+    "a signature that names it in quotes can be read": """
+import inspect, typing
+def handler(part: "messages.PartMessage") -> None: ...
+hints = typing.get_type_hints(handler)
+assert hints["part"] is sys.modules["shared.workflows.messages"].PartMessage
+""",
     "a module that is loaded already comes as itself": """
 from shared.workflows import runs
 with at_first_use():

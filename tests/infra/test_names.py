@@ -4,14 +4,18 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import pytest
 
+from shared import signals
 from shared.settings import Settings
+from shared.telemetry.insights import KEPT_AS
 from shared.workflows.permissions import missing
 from shared.workflows.runs import RunStatus
+from shared.workflows.scheduling import TickReport
 from shared.workflows.workspaces import Permission
 from tests.infra.bicep import FILES, INFRA, MAIN, template
 
@@ -57,6 +61,7 @@ import json
 from shared import signals
 print(json.dumps([[m.name for m in signals.METRICS], [a.value for a in signals.Attributes]]))
 """
+_METRICS_OF_MANY = {metric.name for metric in signals.METRICS if metric.kind is signals.Kind.HISTOGRAM}
 _FUNCTIONS = """
 import json
 import function_app
@@ -244,15 +249,46 @@ def test_alerts_use_names_that_exist() -> None:
 
 
 def test_queries_close_what_they_open() -> None:
-    rules = [rule["query"] for rule in template(ALERTS).variables["rules"]]
-    queries = rules + [item["content"]["query"] for item in loaded("workbook.json")["items"] if item["type"] == 3]
-
-    assert len(queries) > len(rules)
-    for query in queries:
+    assert len(list(queries())) > len(template(ALERTS).variables["rules"])
+    for query in queries():
         plain = re.sub(r'"[^"]*"', "", query)
         assert '"' not in plain, query
         assert plain.count("(") == plain.count(")"), query
         assert plain.count("[") == plain.count("]"), query
+
+
+def queries() -> Iterator[str]:
+    """Of alerts, workbook and docs, with the names in their places."""
+    names = loaded("telemetry.json")
+    for rule in template(ALERTS).variables["rules"]:
+        query = rule["query"].replace("${metric}", "customMetrics | where name ==")
+        yield re.sub(r"\$\{names\.(\w+)\.(\w+)\}", lambda found: names[found[1]][found[2]], query)
+    yield from (item["content"]["query"] for item in loaded("workbook.json")["items"] if item["type"] == 3)
+    yield from re.findall(r"```kusto\n(.+?)```", (ROOT / "docs" / "observability.md").read_text(), re.DOTALL)
+
+
+def test_only_of_a_histogram_a_query_asks_the_maximum_or_the_count() -> None:
+    """A counter's or a gauge's point has a sum alone: tests/telemetry/test_insights.py."""
+    asked = [query for query in queries() if re.search(r"value(Max|Min|Count|StdDev)", query)]
+
+    assert asked
+    assert [query for query in asked if not set(re.findall(r'name == "([\w.]+)"', query)) <= _METRICS_OF_MANY] == []
+
+
+def test_no_query_asks_a_span_for_an_attribute_that_application_insights_drops() -> None:
+    of_spans = [query for query in queries() if "dependencies" in query or "requests" in query]
+    asked = {name for query in of_spans for name in re.findall(r'customDimensions\["([\w.]+)"\]', query)}
+
+    assert "bridge.error" in asked
+    assert asked <= {KEPT_AS.get(name, name.value) for name in signals.Attributes}
+
+
+def test_queries_about_statuses_leave_out_what_is_no_http_request() -> None:
+    """A call by a queue or a timer is among the requests too, with the status 0."""
+    asked = [query for query in queries() if query.startswith("requests") and "name" not in query]
+
+    assert len(asked) == 2
+    assert all(query.startswith("requests | where toint(resultCode) >= 100 |") for query in asked)
 
 
 def test_the_alert_on_runs_looks_for_statuses_that_there_are() -> None:
@@ -263,9 +299,26 @@ def test_the_alert_on_runs_looks_for_statuses_that_there_are() -> None:
     assert set(re.findall(r'"(\w+)"', statuses[1])) == {RunStatus.FAILED, RunStatus.HELD}
 
 
+def test_the_clock_is_dead_where_no_tick_comes_through_and_not_where_one_workflow_fails() -> None:
+    rules = {rule["name"]: rule["query"] for rule in template(ALERTS).variables["rules"]}
+    outcomes = [TickReport({}, {}).outcome, TickReport({}, {"a": "NotFound"}).outcome]
+
+    assert re.findall(r'"(\w+)"', rules["dead-tick"].rpartition(" in ")[2]) == outcomes
+    assert rules["failed-schedule"].endswith(f'== "{outcomes[1]}"')
+
+
 @pytest.mark.parametrize(
     "name",
-    ["app-not-loaded", "closed-limiter", "dead-tick", "failed-run", "poison-message", "server-errors", "stale-entity"],
+    [
+        "app-not-loaded",
+        "closed-limiter",
+        "dead-tick",
+        "failed-run",
+        "failed-schedule",
+        "poison-message",
+        "server-errors",
+        "stale-entity",
+    ],
 )
 def test_there_is_an_alert_on(name: str) -> None:
     rules = {rule["name"]: rule for rule in template(ALERTS).variables["rules"]}
@@ -313,6 +366,46 @@ def test_health_is_open_where_sign_in_is_required() -> None:
 
     assert body["excludedPaths"] == ["/api/health"]
     assert _printed(_FUNCTIONS)["health"]["route"] == "api/health"
+
+
+def test_easy_auth_takes_the_version_of_tokens_that_the_registration_is_told_to_issue() -> None:
+    """A token of version 1 has the issuer `https://sts.windows.net/<tenant>/`, and as its audience the identifier URI."""
+    azure = template(APP).resource("auth")["properties"]["identityProviders"]["azureActiveDirectory"]
+    page = (ROOT / "docs" / "azure.md").read_text()
+
+    assert "/v2.0" in json.dumps(azure["registration"]["openIdIssuer"])
+    assert '"requestedAccessTokenVersion": 2' in page.partition("## Sign-in with Microsoft Entra")[2]
+    assert "authClientId" in azure["validation"]["allowedAudiences"]
+
+
+def test_no_app_setting_is_one_that_the_plan_refuses() -> None:
+    """Microsoft Learn, Flex Consumption plan deprecations: what `functionAppConfig` says instead."""
+    refused = {
+        *(
+            "ENABLE_ORYX_BUILD",
+            "FUNCTIONS_EXTENSION_VERSION",
+            "FUNCTIONS_WORKER_RUNTIME",
+            "SCM_DO_BUILD_DURING_DEPLOYMENT",
+        ),
+        *("FUNCTIONS_WORKER_RUNTIME_VERSION", "FUNCTIONS_MAX_HTTP_CONCURRENCY", "FUNCTIONS_WORKER_PROCESS_COUNT"),
+        *("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE", "WEBSITE_RUN_FROM_PACKAGE"),
+        *("WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT", "WEBSITE_VNET_ROUTE_ALL"),
+    }
+
+    assert set(settings()) & refused == set()
+
+
+def test_a_zone_is_made_for_each_private_endpoint_and_no_other() -> None:
+    """In an empty zone the names of endpoints elsewhere are no longer found."""
+    network = (INFRA / "modules" / "network.bicep").read_text()
+    made = dict(re.findall(r"^  (\w+): zones\[(\d)\]\.id$", network, re.MULTILINE))
+    names = re.findall(r"^  'privatelink\.(\w+)", network, re.MULTILINE)
+    others = "".join(path.read_text() for path in FILES)
+    used = {name for name in made if re.search(rf"zoneIds\.{name}\b|^  '{name}'$", others, re.MULTILINE)}
+
+    assert used == set(made) == {"blob", "queue", "table", "sites", "workspace", "notebooks"}
+    assert [int(place) for place in made.values()] == list(range(len(names)))
+    assert names == ["blob", "queue", "table", "azurewebsites", "api", "notebooks"]
 
 
 def test_app_roles_are_those_of_the_code() -> None:

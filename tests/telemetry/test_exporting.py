@@ -104,6 +104,8 @@ def test_spans_and_metrics_go_to_application_insights(telling: Bridge) -> None:
     assert item["iKey"] == INSTRUMENTATION_KEY
     assert item["tags"]["ai.cloud.role"] == "aml-bridge"
     assert item["data"]["baseData"]["properties"]["faas.trigger"] == "http"
+    assert item["data"]["baseData"]["properties"]["bridge.status"] == "200"
+    assert host.lines("Traceback") == []
 
 
 def items_of(collected: Collected, name: str) -> list[dict[str, Any]]:

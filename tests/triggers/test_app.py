@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.devhost.running import eventually, hosting
 from tests.support.azurite import connection_string, free_port
 from tests.support.bridge import INPUTS_AND_OUTPUTS, ROOT, Bridge, running_bridge
 
@@ -181,6 +182,20 @@ def test_an_app_that_does_not_load_says_so(tmp_path: Path, fault: str) -> None:
     module = named.format(name="http", module="shared.triggers.http")
     assert reply.json == {"status": "unhealthy", "error": error, "module": module}
     assert b"sentinel-secret" not in reply.body
+
+
+def test_an_app_that_does_not_load_says_so_in_a_call_for_the_host_passes_nothing_else_on(
+    tmp_path: Path, azurite: str
+) -> None:
+    app = broken_app(tmp_path, "shared.triggers.http", "raise RuntimeError('sentinel-secret')\n")
+
+    with hosting(app, AzureWebJobsStorage=azurite, PYTHONPATH=str(ROOT)) as host:
+        at_loading = len(host.lines("app_not_loaded"))
+        host.call("POST", "/admin/functions/schedule_tick", b"{}", {"Content-Type": "application/json"})
+        eventually(lambda: len(host.lines("app_not_loaded")) > at_loading)
+
+    assert host.lines("app_not_loaded", "error=RuntimeError")
+    assert not host.lines("app_not_loaded", "sentinel-secret")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -407,6 +407,7 @@ async def test_one_workflows_failure_is_logged_and_keeps_no_other_from_its_slot(
 
     assert sorted(report.settled) == ["a", "c"]
     assert report.failed == {"b": error.code}
+    assert report.outcome == "partly"
     [logged] = [record for record in caplog.records if record.getMessage().startswith("schedule_failed")]
     assert logged.levelno == level
     assert f"workflow=b code={error.code}" in logged.getMessage()
