@@ -24,13 +24,17 @@ def functions_of(role: Role) -> list[str]:
 
 
 def commands(role: Role, app: str, group: str) -> Iterator[str]:
-    """For a POSIX shell. A skill's caller gets a key for one function, so each has its own."""
+    """For a POSIX shell, which ends at the first that fails: a key is shown only once every function has it. A skill's caller
+    gets a key for one function, so each has its own."""
+    yield "("  # a terminal that these are pasted into stays open
+    yield "set -eu"
     name = role.name.lower()
     if role is Role.SKILL:
         for function in functions_of(role):
             yield from _one_key([function], name, app, group)
     else:
         yield from _one_key(functions_of(role), name, app, group)
+    yield ")"
 
 
 def _one_key(functions: Sequence[str], key_name: str, app: str, group: str) -> Iterator[str]:

@@ -81,13 +81,24 @@ async def _restore(options: argparse.Namespace, environment: Mapping[str, str]) 
             marks = await restore_tombstones(source, services.tombstone_store)
             keys = await restore_reader_keys(source, services.reader_key_store)
             _say(f"erased customers: {marks} marks; reader keys: {keys} new")
-            if options.app:
-                await _import(options, source, environment.get("RESTORE_APP_KEY", ""))
-            else:
-                _say("configuration: not imported, for no --app is given")
-            return await _entities(services, source, options.entity)
+            failed = await _configuration(options, source, environment.get("RESTORE_APP_KEY", ""))
+            return await _entities(services, source, options.entity) or failed
     finally:
         await services.close()
+
+
+async def _configuration(options: argparse.Namespace, source: Source, key: str) -> int:
+    """0 unless it was refused; that is told, and the entities come all the same."""
+    if not options.app:
+        _say("configuration: not imported, for no --app is given")
+        return 0
+    try:
+        await _import(options, source, key)
+    except RestoreFailed as failed:
+        _say(f"configuration: FAILED: {failed}")
+        _say("mend what is told (--document FILE brings another one), and run the same again")
+        return 1
+    return 0
 
 
 async def _import(options: argparse.Namespace, source: Source, key: str) -> None:

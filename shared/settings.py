@@ -338,6 +338,16 @@ class Settings(BaseModel):
         return f"https://{account}.{service}.{self.STORAGE_SUFFIX}" if account else ""
 
 
+def secret_setting(environment: Mapping[str, str], name: str) -> str:
+    """The secret that an app setting holds; empty where there is none.
+
+    A Key Vault reference that Azure could not resolve reaches the app as it was written: known to many, and no secret.
+    Source: App Service, Use Key Vault references.
+    """
+    value = environment.get(name, "")
+    return "" if value.strip().lower().startswith("@microsoft.keyvault(") else value
+
+
 def _setting(fault: Any) -> str | None:
     """Its name; of a fault of several together, the one that the message begins with."""
     name = ".".join(map(str, fault["loc"])) or re.split(r"\W", _message(fault), maxsplit=1)[0]

@@ -17,7 +17,7 @@ from shared.operations.variables import NAME, Variables, escaped, resolve
 from shared.skills.catalog import StoredSkill
 from shared.skills.definition import REDACTED
 from shared.times import rfc3339
-from shared.wire import read_json
+from shared.wire import read_json, readable_bytes
 from shared.workflows.catalog import StoredWorkflow
 from shared.workflows.connections import Connection
 
@@ -110,7 +110,8 @@ def export_document(stored: Stored, now: datetime) -> dict[str, Any]:
 
 def is_same_configuration(document: Any, other: Any) -> bool:
     """But for the time of the export."""
-    return bool(_timeless(document) == _timeless(other))
+    # Not `==`, to which true is 1.
+    return readable_bytes(_timeless(document)) == readable_bytes(_timeless(other))
 
 
 def _timeless(document: Any) -> Any:

@@ -155,9 +155,10 @@ class _Planning:
                 {**body, "tenant": _lower(body.get("tenant")), "workspace": _lower(body.get("workspace"))}
             )
             there = {"tenant": former.tenant.lower(), "workspace": former.workspace.lower(), "consent": True}
-            return bool(same == there) and former.consent.version == CONSENT_VERSION
+            return not changes(there, same) and former.consent.version == CONSENT_VERSION
         if isinstance(former, StoredWorkflow):
-            return _document(body) == former.document and self._runs_in_its_workspace(former)
+            # Not `==`, to which true is 1.
+            return not changes(former.document, _document(body)) and self._runs_in_its_workspace(former)
         return False
 
     def _keeps_its_pipeline(self, former: StoredWorkflow, body: Mapping[str, Any]) -> bool:

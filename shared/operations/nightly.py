@@ -70,7 +70,7 @@ class NightlyExport:
         document = export_document(await self._configuration(), now)
         latest = await self._files.get(LATEST)
         data = readable_bytes(document)
-        if latest is not None and is_same_configuration(json.loads(latest), json.loads(data)):
+        if latest is not None and _is_same(latest, data):
             return 0
         await self._files.put(f"{now:%Y/%m/%d}.json", data)
         await self._files.put(LATEST, data)
@@ -98,6 +98,14 @@ class NightlyExport:
         for path in old:
             await self._files.drop(path)
         return len(old)
+
+
+def _is_same(latest: bytes, data: bytes) -> bool:
+    """A copy that is damaged is not: it is written anew."""
+    try:
+        return is_same_configuration(json.loads(latest), json.loads(data))
+    except ValueError:
+        return False
 
 
 def erasure_document(secret: bytes, tombstones: Sequence[Tombstone]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from shared.errors import ConfigurationError
+from shared.services.ownership import OwnershipServices
 from shared.services.skills import SkillServices
 from shared.services.workflows import WorkflowServices
 from shared.skills.addresses import EndpointId, is_loopback_url
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from shared.workflows.runs import Run
 
 
-class DoctorServices(SkillServices, WorkflowServices):
+class DoctorServices(SkillServices, WorkflowServices, OwnershipServices):
     """What an examination asks."""
 
     def surroundings(self, given: Sequence[str], address: str) -> "Surroundings":
@@ -66,6 +67,7 @@ class DoctorServices(SkillServices, WorkflowServices):
             self._poison_codes,
             self._queue_state,
             self._accounts(mark),
+            self.account.check,
             _account(settings.data_connection, settings.table_endpoint),
             _account(settings.AzureWebJobsStorage, settings.queue_endpoint),
         )
@@ -77,8 +79,16 @@ class DoctorServices(SkillServices, WorkflowServices):
 
     def _running(self) -> "Running":
         from shared.operations.doctor.workflows import Running
+        from shared.settings import secret_setting
 
-        return Running(self.connections.get, self.datastore_output, self.snapshots.entities.get, self._last_run)
+        return Running(
+            self.connections.get,
+            self.datastore_output,
+            self.snapshots.entities.get,
+            self._last_run,
+            self.settings.notify_hosts,
+            lambda name: bool(secret_setting(self._environment, name)),
+        )
 
     def _scoring(self) -> "Scoring":
         from shared.operations.doctor.skills import Scoring
@@ -154,9 +164,10 @@ class DoctorServices(SkillServices, WorkflowServices):
 
     async def _has_key(self, place: KeyPlace) -> bool:
         from shared.aml.http import is_header_value
+        from shared.settings import secret_setting
 
         if place.setting is not None:
-            value = self._environment.get(place.setting)
+            value: str | None = secret_setting(self._environment, place.setting)
         else:
             value = await self._store.get_secret(place.secret_id or "")
         return is_header_value((value or "").strip())

@@ -109,12 +109,13 @@ class SkillServices(Clients):
 
     async def _key(self, stored: StoredSkill) -> "SkillKey | None":
         from shared.aml.endpoints import SkillKey
+        from shared.settings import secret_setting
 
         if stored.key is None:
             return None
         setting = stored.key.setting
         if setting is not None:
-            return SkillKey(lambda: self._environment.get(setting), setting)
+            return SkillKey(lambda: secret_setting(self._environment, setting), setting)
         value = await self._store.get_secret(stored.key.secret_id or "")
         return SkillKey(lambda: value)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from shared.errors import NotFound
@@ -98,6 +98,7 @@ class WorkflowServices(DataServices):
     def notifier(self) -> "Notifier":
         """Tells receivers of runs."""
         from shared.aml.webhooks import Webhooks
+        from shared.settings import secret_setting
         from shared.workflows.notifications import Notifier
 
         return Notifier(
@@ -105,7 +106,7 @@ class WorkflowServices(DataServices):
             self.runner.record,
             self.poison,
             post=Webhooks(self._http, self.settings.notify_hosts).post,
-            secret_of=self._environment.get,
+            secret_of=partial(secret_setting, self._environment),
             send=self._send_notify,
             now=self.now,
         )

@@ -101,7 +101,7 @@ class ScoringHosts:
         except ValueError as error:
             raise ValueError(f"not a URI: {error}") from error
         if parts.username is not None or parts.password is not None or "\\" in uri:
-            raise ValueError("a URI with a user name, a password or a backslash is refused; give the key in `key`")
+            raise ValueError("a URI with a user name, a password or a backslash is refused: a key has its own place")
         if parts.fragment or port == 0 or not host:
             raise ValueError(f"not {self.form}")
         if self.loopback and _is_loopback(host) and parts.scheme in ("http", "https"):

@@ -231,7 +231,10 @@ def _answered(table: str, answer: Reply) -> Gone | StorageUnavailable:
     """What storage said instead, without its text."""
     code = _code(answer)
     if code == "TableNotFound" or (answer.status_code == 404 and not code):
-        return Gone(f"the snapshot {table} has been dropped; start reading anew")
+        return Gone(
+            f"the snapshot {table} has been dropped; start reading anew. If GET /api/entities still tells it, its table is "
+            "lost: POST /api/entities/{entity}/rebuild writes it again"
+        )
     if answer.status_code in (401, 403):
         refused = ClientAuthenticationError()
         refused.status_code = answer.status_code

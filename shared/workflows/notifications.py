@@ -152,7 +152,8 @@ class Notifier:
         secret = self._secret_of(notify.secret_setting)
         if not secret:
             raise NotificationFailed(
-                f"the app setting {notify.secret_setting} has no value: set it to the secret that the receiver knows"
+                f"the app setting {notify.secret_setting} has no usable value: set it to the secret that the receiver knows; "
+                "of a Key Vault reference, see that it is resolved"
             )
         body = notification(run, message.place)
         delivery = event_id(run.id, message.place)

@@ -19,7 +19,7 @@ def asked(folder: Path, role: Role) -> dict[str, str]:
     az.chmod(0o755)
     script = "\n".join(commands(role, "my-app", "my-group"))
     path = {"PATH": f"{folder}:/usr/bin:/bin"}
-    shown = subprocess.run(["sh", "-eu", "-c", script], env=path, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(["sh"], input=script, env=path, capture_output=True, text=True, check=True).stdout
     calls = [line.split() for line in (folder / "asked").read_text().splitlines()]
     for call in calls:
         assert call[:8] == ["functionapp", "function", "keys", "set", "-n", "my-app", "-g", "my-group"]
@@ -49,6 +49,21 @@ def test_a_skills_caller_has_a_key_for_one_function(tmp_path: Path) -> None:
 
     assert set(keys) == {"call_skill", "score_skill", "enrich_skill"}
     assert len(set(keys.values())) == 3
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_key_that_a_function_did_not_get_is_shown_to_nobody(tmp_path: Path, role: Role) -> None:
+    az = tmp_path / "az"
+    az.write_text(f'#!/bin/sh\ncase "$*" in *" {functions_of(role)[-1]} "*) exit 1;; esac\n')
+    az.chmod(0o755)
+    script = "\n".join(commands(role, "my-app", "my-group"))
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+
+    ended = subprocess.run(["sh"], input=script, env=path, capture_output=True, text=True, check=False)
+
+    assert ended.returncode != 0
+    told = [line.split(":")[0] for line in ended.stdout.splitlines()]
+    assert told == ([f"skill of {function}" for function in functions_of(role)[:-1]] if role is Role.SKILL else [])
 
 
 def test_what_asks_for_no_key_gets_none() -> None:

@@ -237,6 +237,20 @@ def test_a_source_that_is_none_is_told(azurite: str, source: str, says: str) -> 
     assert "Traceback" not in done.stderr
 
 
+def test_a_configuration_that_is_refused_is_told_and_the_entities_come(source: Source, tmp_path: Path) -> None:
+    document = tmp_path / "bridge.json"
+    document.write_text(json.dumps({"version": 1, "skills": {"language": {"key": "***"}}}))
+
+    with running_azurite() as empty, running_bridge(empty, source.workshop.bridge.simulator) as target:
+        app = f"http://127.0.0.1:{target.host.port}"
+        done = restore(empty, source.workshop.account, "--app", app, "--document", str(document), "--entity", "Notes")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "configuration: FAILED: the app refused the configuration (400)" in done.stdout
+    assert "skills.language.inputs: is required" in done.stdout
+    assert "Notes: restored: 3 rows" in done.stdout
+
+
 def test_a_missing_file_is_told_and_the_other_entities_come(source: Source, tmp_path: Path) -> None:
     for name, data in blobs_of(source.workshop.account, "bridge").items():
         if "/rows/" not in name or "Notes" in name:

@@ -91,6 +91,7 @@ def test_the_same_configuration_is_the_same_document_whatever_the_order(stored: 
     assert stored.etag() == other.etag()
     later = export_document(other, NOW.replace(hour=7))
     assert is_same_configuration(export_document(stored, NOW), later)
+    assert not is_same_configuration({"version": 1}, {"version": True})
 
 
 def test_two_environments_in_one_account_have_variables_of_their_own() -> None:

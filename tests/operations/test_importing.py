@@ -140,6 +140,22 @@ async def test_a_second_import_changes_nothing_even_where_a_newer_pipeline_is_th
     assert (await world.workflows.list())[0].pipeline_version == "9"
 
 
+@pytest.mark.parametrize(
+    ("stored", "given"),
+    [
+        ({"quality": {"minRows": 1}}, {"quality": {"minRows": True}}),
+        ({"schedule": {"cron": "0 6 * * *", "enabled": True}}, {"schedule": {"cron": "0 6 * * *", "enabled": 1}}),
+    ],
+)
+async def test_true_is_not_taken_for_the_1_that_is_stored(stored: Any, given: Any) -> None:
+    world = World()
+    await world.bring(resources(churn=workflow(**stored)))
+
+    with pytest.raises(InvalidConfiguration, match=r"workflows\.churn\.(quality|schedule)"):
+        await world.plan(resources(churn=workflow(**given)))
+    assert await world.bring(resources(churn=workflow(**stored))) == {}
+
+
 async def test_an_edit_keeps_the_version_unless_it_names_the_pipeline() -> None:
     world = World()
     await world.bring(resources())

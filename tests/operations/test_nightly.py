@@ -69,6 +69,16 @@ async def test_an_export_that_died_before_the_latest_is_repeated() -> None:
     assert (await account.night())["written"] == 2
 
 
+@pytest.mark.parametrize("damaged", [b"", b"{", b"null", b"\xff"])
+async def test_a_latest_that_is_damaged_is_written_anew(damaged: bytes) -> None:
+    account = Account()
+    await account.night()
+    account.files.values["latest.json"] = damaged
+
+    assert (await account.night())["written"] == 2
+    assert account.files.values["latest.json"] == account.files.values["2026/11/22.json"]
+
+
 @pytest.mark.parametrize(("days", "dropped"), [(30, 0), (31, 1), (400, 1)])
 async def test_days_go_when_their_time_is_over_and_the_latest_stays(days: int, dropped: int) -> None:
     account = Account()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.settings import CLOUDS, Settings
+from shared.settings import CLOUDS, Settings, secret_setting
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?:`(?P<default>[^`]*)`)? ?\| (?P<what>.+) \|$", re.MULTILINE)
@@ -199,6 +199,21 @@ def test_the_data_account(environment: dict[str, str], connection: str, endpoint
     assert settings.data_connection == connection
     assert connection or settings.table_endpoint == endpoint
     assert connection or settings.blob_endpoint == endpoint.replace(".table.", ".blob.")
+
+
+@pytest.mark.parametrize(
+    ("held", "secret"),
+    [
+        ("s3cret", "s3cret"),
+        ("", ""),
+        ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)", ""),
+        (" @microsoft.keyvault(VaultName=v;SecretName=s)", ""),
+        ("@Microsoft", "@Microsoft"),
+    ],
+)
+def test_a_reference_that_azure_did_not_resolve_is_no_secret(held: str, secret: str) -> None:
+    assert secret_setting({"NOTIFY_A": held}, "NOTIFY_A") == secret
+    assert secret_setting({}, "NOTIFY_A") == ""
 
 
 # The page

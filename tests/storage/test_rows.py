@@ -119,7 +119,7 @@ async def test_a_hundred_rows_are_deleted_at_once(storage: Storage, table: Snaps
 async def test_what_is_not_there_is_gone(storage: Storage) -> None:
     absent = SnapshotTable("Absent", SCHEMA, 4)
 
-    with pytest.raises(Gone):
+    with pytest.raises(Gone, match="its table is lost: POST"):
         await storage.imports.rows.get(absent, "0000", "a")
     with pytest.raises(Gone):
         await storage.imports.rows.page(absent, size=1)

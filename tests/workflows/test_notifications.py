@@ -216,7 +216,7 @@ async def test_without_its_secret_nothing_is_sent_and_the_setting_is_named() -> 
     await desk.deliver(replace(first(desk.run), attempt=10, since=NOON))
 
     assert desk.receiver.got == []
-    assert "the app setting NOTIFY_CHURN has no value" in (desk.notes[0] or "")
+    assert "the app setting NOTIFY_CHURN has no usable value" in (desk.notes[0] or "")
 
 
 @pytest.mark.parametrize("message", [NotifyMessage("brg-x-20261121T120000-aaaaaa", 1), NotifyMessage("", 7)])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.errors import AccountInUse
 from shared.operations.doctor import commands
 from shared.operations.doctor.commands import FunctionApp
 from shared.operations.doctor.findings import Check, Finding, failed, ok, skipped
@@ -52,6 +53,17 @@ async def examine_account(account: Account, looks: Looks, assignee: str, app: Fu
     if isinstance(written, str):
         return [read, skipped(Check.STORAGE_WRITE, account.subject, written)]
     return [read, _finding(Check.STORAGE_WRITE, account, written, "written and removed again", assignee, app)]
+
+
+def owner_finding(found: Fault | None, app: FunctionApp) -> Finding:
+    """`found`: what asking for the data account came to."""
+    check, subject = Check.STORAGE_OWNER, "data account"
+    if found is None:
+        return ok(check, subject, "it is this app's")
+    if found.code != AccountInUse.code:
+        return skipped(check, subject, f"not looked at: {found.message}")
+    cure = "give this app an account of its own; or move the account here, as docs/upgrade.md says"
+    return failed(check, subject, found.message, cure, app.set_settings({"BRIDGE_STORAGE__accountName": "<account>"}))
 
 
 async def _written(place: Place) -> str | None:

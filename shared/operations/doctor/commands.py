@@ -13,6 +13,8 @@ DATA_SCIENTIST = "AzureML Data Scientist"
 TABLE_ROLE = "Storage Table Data Contributor"
 BLOB_ROLE = "Storage Blob Data Contributor"
 QUEUE_ROLE = "Storage Queue Data Contributor"
+VAULT_ROLE = "where it is a Key Vault reference, this app's identity needs the role Key Vault Secrets User on the vault"
+"""Without it, Azure gives the app the reference itself."""
 EMULATOR = "devstoreaccount1"
 
 

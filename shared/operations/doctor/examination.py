@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.errors import NotFound
-from shared.operations.doctor.accounts import Account, examine_account
+from shared.errors import InvalidName, NotFound
+from shared.operations.doctor.accounts import Account, examine_account, owner_finding
 from shared.operations.doctor.commands import FunctionApp, show_network
 from shared.operations.doctor.configuration import examine_settings
 from shared.operations.doctor.connections import ConnectionSources, DataPlaneOf, examine_connection
@@ -55,6 +55,8 @@ class Stores:
     queue_state: Callable[[str], Awaitable[QueueState | None]]
     """None where there is no such queue. Raises StorageUnavailable."""
     accounts: Sequence[Account]
+    own_account: Callable[[], Awaitable[None]]
+    """Raises AccountInUse, StorageUnavailable."""
     data_account: str
     """Its name; empty where nobody knows. So the next."""
     queue_account: str
@@ -138,7 +140,7 @@ class Examination:
             return await catalog.list() if name is None else [await catalog.get(name)]
 
         found = await self._looks.at(look, of="table storage")
-        if isinstance(found, Fault) and found.code == NotFound.code:
+        if isinstance(found, Fault) and found.code in (NotFound.code, InvalidName.code):
             raise NotFound(found.message, target=group.removesuffix("s"))
         return found
 
@@ -176,7 +178,9 @@ class Examination:
             account.subject: examine_account(account, self._looks, assignee, app)
             for account in self._around.stores.accounts
         }
-        return await examine_each(Check.STORAGE_READ, subjects, app.restart())
+        found = await examine_each(Check.STORAGE_READ, subjects, app.restart())
+        owned = await self._looks.at(self._around.stores.own_account, of="table storage")
+        return [*found, owner_finding(owned, app)]
 
     async def _queues(self) -> list[Finding]:
         stores, app = self._around.stores, self._around.app

@@ -40,6 +40,7 @@ class Check(StrEnum):
 
     STORAGE_READ = "storage.read"
     STORAGE_WRITE = "storage.write"
+    STORAGE_OWNER = "storage.owner"
 
     QUEUE_EXISTS = "queues.exists"
     QUEUE_DEPTH = "queues.depth"
@@ -66,6 +67,7 @@ class Check(StrEnum):
     WORKFLOW_DATA = "workflows.requiredData"
     WORKFLOW_ENTITY = "workflows.entity"
     WORKFLOW_RUN = "workflows.lastRun"
+    WORKFLOW_NOTIFY = "workflows.notify"
 
     SKILL_STORED = "skills.stored"
     SKILL_ADDRESS = "skills.address"

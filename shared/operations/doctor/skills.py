@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.errors import BridgeError
 from shared.operations.doctor import commands
-from shared.operations.doctor.commands import FunctionApp
+from shared.operations.doctor.commands import VAULT_ROLE, FunctionApp
 from shared.operations.doctor.findings import Check, Finding, failed, ok, skipped, skipped_all
 from shared.operations.doctor.looks import Fault, Looks
 from shared.operations.doctor.rights import right_findings, skill_rights
@@ -99,7 +99,7 @@ async def _key(stored: StoredSkill, sources: SkillSources) -> Finding:
         check,
         name,
         f"{where} has no usable value, so no call can be made",
-        f"set {place.setting} to the endpoint's key",
+        f"set {place.setting} to the endpoint's key; {VAULT_ROLE}",
         set_key(place.setting, str(stored.document.get("uri", "")), sources.app),
     )
 

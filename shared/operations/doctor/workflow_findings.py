@@ -1,18 +1,20 @@
 """What the facts about a workflow mean. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
+from urllib.parse import urlsplit
 
 from shared.entities.snapshots import Entity
 from shared.errors import ErrorDetail
 from shared.operations.doctor import commands
-from shared.operations.doctor.commands import FunctionApp
+from shared.operations.doctor.commands import VAULT_ROLE, FunctionApp
 from shared.operations.doctor.findings import Check, Finding, failed, ok, skipped, warning
 from shared.operations.doctor.looks import Fault
 from shared.operations.doctor.messaging import duration
+from shared.skills.addresses import ScoringHosts
 from shared.workflows.catalog import StoredWorkflow
-from shared.workflows.definition import Provider, WorkflowDefinition
+from shared.workflows.definition import Notify, Provider, WorkflowDefinition
 from shared.workflows.pipelines import Pipeline
 from shared.workflows.runs import Run, RunStatus
 from shared.workflows.workspaces import Datastore, WorkspaceId
@@ -111,3 +113,23 @@ def run_finding(workflow: StoredWorkflow, run: Run | Fault | None, now: datetime
         again = f"tried again for {duration(now - run.retrying.since)}: {run.retrying.code}, {run.retrying.message}"
         return warning(check, name, f"{message}, and {again}", f"mend what it says, or POST …/{run.id}/cancel", show)
     return ok(check, name, message)
+
+
+def notify_finding(
+    name: str, notify: Notify, hosts: ScoringHosts, has_setting: Callable[[str], bool], app: FunctionApp
+) -> Finding:
+    """Would its notifications be sent? Nothing is: a receiver would take it for one."""
+    check = Check.WORKFLOW_NOTIFY
+    host = urlsplit(notify.url).hostname or ""
+    try:
+        hosts.check(notify.url)
+    except ValueError as error:
+        cure = "name another url, or add its host to NOTIFY_HOSTS"
+        allow = app.set_settings({"NOTIFY_HOSTS": ",".join([*hosts.allowed, host])})
+        return failed(check, name, f"notify.url: {error}", cure, allow)
+    setting = notify.secret_setting
+    if not has_setting(setting):
+        message = f"the app setting {setting} has no usable value, so no notification is sent to {host}"
+        cure = f"set it to the secret that the receiver knows; {VAULT_ROLE}"
+        return failed(check, name, message, cure, app.set_settings({setting: "<secret>"}))
+    return ok(check, name, f"notifications may go to {host}, signed with {setting}; none was sent now")

@@ -14,8 +14,15 @@ from shared.operations.doctor.commands import FunctionApp
 from shared.operations.doctor.connections import unreached
 from shared.operations.doctor.findings import Check, Finding, Status, failed, ok, skipped, skipped_all, warning
 from shared.operations.doctor.looks import Fault, Looks
-from shared.operations.doctor.workflow_findings import entity_finding, pipeline_finding, run_finding, unreached_files
+from shared.operations.doctor.workflow_findings import (
+    entity_finding,
+    notify_finding,
+    pipeline_finding,
+    run_finding,
+    unreached_files,
+)
 from shared.operations.doctor.workspaces import WorkspaceFacts, Workspaces
+from shared.skills.addresses import ScoringHosts
 from shared.workflows.browsing import chosen_pipeline
 from shared.workflows.catalog import StoredWorkflow
 from shared.workflows.connections import Connection
@@ -56,6 +63,10 @@ class Running:
     entity: Callable[[str], Awaitable[Entity | None]]
     last_run: Callable[[str], Awaitable[Run | None]]
     """Of a workflow."""
+    notify_hosts: ScoringHosts
+    """Where notifications may go."""
+    has_setting: Callable[[str], bool]
+    """Whether the app setting of this name has a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +284,13 @@ async def _standing(
     entity = await sources.looks.at(lambda: sources.running.entity(workflow.entity), of=f"the entity {workflow.entity}")
     run = await sources.looks.at(lambda: sources.running.last_run(workflow.name), of=f"the workflow {workflow.name}")
     age = timedelta(seconds=definition.max_age) if definition.max_age is not None else None
-    return [
+    standing = [
         entity_finding(workflow, entity, age, sources.now(), sources.app),
         run_finding(workflow, run, sources.now(), sources.app),
     ]
+    if definition.notify is not None:
+        running = sources.running
+        standing.append(
+            notify_finding(workflow.name, definition.notify, running.notify_hosts, running.has_setting, sources.app)
+        )
+    return standing

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from shared.entities.outputs import Listed
-from shared.errors import NotFound, StorageUnavailable
+from shared.errors import AccountInUse, InvalidName, NotFound, StorageUnavailable
 from shared.operations.doctor.commands import FunctionApp
 from shared.operations.doctor.examination import Azure, Examination, Stores, Surroundings
-from shared.operations.doctor.findings import Group, Report, Status
+from shared.operations.doctor.findings import Check, Group, Report, Status
 from shared.operations.doctor.identity import Principal
 from shared.operations.doctor.messaging import QueueState
 from shared.operations.doctor.selection import Selection
 from shared.operations.doctor.skills import Scoring
 from shared.operations.doctor.workflows import Running
 from shared.settings import Settings
+from shared.skills.addresses import ScoringHosts
 from shared.workflows.connections import CONSENT_VERSION, Connection, Consent
 from shared.workflows.workspaces import Datastore, Permission, Workspace, WorkspaceId
 from tests.support.virtual_time import run_virtual
@@ -107,6 +108,8 @@ class World:
     skills: Held[Any] = field(default_factory=Held)
     beats: Beats = field(default_factory=Beats)
     workspaces: Workspaces = field(default_factory=Workspaces)
+    owner: Exception | None = None
+    """What asking for the data account raises."""
 
     def around(self) -> Surroundings:
         async def nobody(*args: Any) -> Any:
@@ -118,6 +121,10 @@ class World:
         async def queue_state(queue: str) -> QueueState:
             return QueueState(0, None)
 
+        async def own() -> None:
+            if self.owner is not None:
+                raise self.owner
+
         async def no_codes() -> list[str]:
             return []
 
@@ -128,7 +135,7 @@ class World:
             return Files()
 
         stores = Stores(
-            self.connections, self.workflows, self.skills, self.beats, no_codes, queue_state, [], "data", "hosts"
+            self.connections, self.workflows, self.skills, self.beats, no_codes, queue_state, [], own, "data", "hosts"
         )
         return Surroundings(
             Settings.from_environment({"AzureWebJobsStorage": "UseDevelopmentStorage=true"}),
@@ -136,7 +143,14 @@ class World:
             FunctionApp("bridge"),
             stores,
             Azure(principal, lambda tenant: "", lambda tenant: self.workspaces, data_plane),
-            Running(self.connections.get, files, nobody, nobody),
+            Running(
+                self.connections.get,
+                files,
+                nobody,
+                nobody,
+                ScoringHosts(["contoso.com"]),
+                {"NOTIFY_A"}.__contains__,
+            ),
             Scoring(nobody, nobody, nobody, nobody, nobody, nobody),
             asyncio.get_running_loop().time,
             lambda: NOW,
@@ -158,7 +172,7 @@ def test_a_world_that_stands_is_well() -> None:
     report = World().report()
 
     assert by_status(report, Status.FAILED) == set()
-    assert {finding.check.group for finding in report.findings} == set(Group) - {Group.STORAGE, Group.SKILLS}
+    assert {finding.check.group for finding in report.findings} == set(Group) - {Group.SKILLS}
 
 
 def test_what_cannot_be_listed_is_one_failure_each_and_the_others_are_examined() -> None:
@@ -215,10 +229,58 @@ def test_a_definition_that_this_release_cannot_read_fails_its_workflow_alone() -
     assert by_status(report, Status.FAILED) == {("workflows.stored", "broken")}
 
 
+@pytest.mark.parametrize(
+    ("owner", "status"),
+    [
+        (None, Status.OK),
+        (AccountInUse("the data account belongs to the app 'first'"), Status.FAILED),
+        (AWAY, Status.SKIPPED),
+    ],
+)
+def test_an_account_that_is_another_apps_is_told(owner: Exception | None, status: Status) -> None:
+    report = World(owner=owner).report(only="storage")
+
+    assert by_status(report, status) == {("storage.owner", "data account")}
+
+
+@pytest.mark.parametrize(
+    ("url", "setting", "status"),
+    [
+        ("https://hooks.contoso.com/x?token=t", "NOTIFY_A", Status.OK),
+        ("https://hooks.contoso.com/x?token=t", "NOTIFY_B", Status.FAILED),
+        ("https://hooks.fabrikam.com/x?token=t", "NOTIFY_A", Status.FAILED),
+    ],
+)
+def test_a_notification_that_could_not_be_sent_is_told_before_a_run_has_ended(
+    url: str, setting: str, status: Status
+) -> None:
+    notify = {"url": url, "secret": f"@appsetting('{setting}')"}
+    report = World(workflows=Held([stored_workflow("churn", notify=notify)])).report(workflow="churn")
+
+    [found] = [finding for finding in report.findings if finding.check is Check.WORKFLOW_NOTIFY]
+    assert (found.status, found.subject) == (status, "churn")
+    assert "token" not in str(found.render())
+    if "fabrikam" in url:
+        assert '--settings "NOTIFY_HOSTS=contoso.com,hooks.fabrikam.com"' in str(found.command)
+
+
 @pytest.mark.parametrize("group", ["connection", "workflow", "skill"])
 def test_a_name_that_is_not_there_is_told(group: str) -> None:
     with pytest.raises(NotFound) as raised:
         World().report(**{group: "nobody"})
+
+    assert raised.value.target == group
+
+
+@pytest.mark.parametrize("group", ["connection", "workflow", "skill"])
+def test_a_name_that_nothing_can_have_is_no_failure_of_storage(group: str) -> None:
+    odd: Held[Any] = Held(error=InvalidName("'../x' is no name"))
+
+    world = World()
+    setattr(world, f"{group}s", odd)
+
+    with pytest.raises(NotFound, match="is no name") as raised:
+        world.report(**{group: "../x"})
 
     assert raised.value.target == group
 
@@ -236,6 +298,7 @@ def test_every_failure_has_its_command() -> None:
         lambda: World(connections=Held([connection("silent", SILENT)])),
         lambda: World(workflows=Held([stored_workflow("churn", outputDatastore="nowhere")])),
         lambda: World(workflows=Held([stored_workflow("churn", requiredData={"no_input": {"value": 1}})])),
+        lambda: World(owner=AccountInUse("the data account belongs to the app 'first'")),
     ]
     for world in broken:
         failures = [finding for finding in world().report().findings if finding.status is Status.FAILED]
