@@ -22,7 +22,7 @@ trace: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready #
 	@exec $(PY) -m devhost.stack trace
 
 test: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## all tests but the slow ones (under five minutes)
-	@$(PY) -m pytest -q -m "not slow and not azureml and not odata" -n 3 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -q -m "not slow and not azureml and not odata" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready | $(UV) ## the slow tests: the process is killed at each step of a run, the data plane is asked at random and while it publishes, the package runs from itself alone (under ten minutes)
 	@$(PY) -m pytest -q -m slow $(ARGS)

@@ -60,5 +60,8 @@ class RecentEntities:
     async def save_snapshot(self, entity: str, snapshot: Snapshot) -> None:
         await self._store.save_snapshot(entity, snapshot)
 
+    async def withdraw_snapshot(self, entity: str, snapshot: Snapshot) -> None:
+        await self._store.withdraw_snapshot(entity, snapshot)
+
     async def delete_snapshot(self, entity: str, table: str) -> None:
         await self._store.delete_snapshot(entity, table)

@@ -119,7 +119,12 @@ class EntityStore(Protocol):
     async def list_snapshots(self, entity: str) -> Sequence[Snapshot]:
         """Whose rows may be read: published or not."""
 
-    async def save_snapshot(self, entity: str, snapshot: Snapshot) -> None: ...
+    async def save_snapshot(self, entity: str, snapshot: Snapshot) -> None:
+        """Write, whatever is there; but what has been published stays so: a step done twice, of which one is late, saves
+        what it read before."""
+
+    async def withdraw_snapshot(self, entity: str, snapshot: Snapshot) -> None:
+        """Write a snapshot that was not published after all."""
 
     async def delete_snapshot(self, entity: str, table: str) -> None: ...
 
@@ -269,7 +274,7 @@ async def publish_snapshot(
     try:
         return await change_entity(store, name, lambda current: publish(current, snapshot, now, by_hand=by_hand))
     except Conflict:
-        await store.save_snapshot(name, snapshot)  # it is held now, and no retention of published ones may drop it
+        await store.withdraw_snapshot(name, snapshot)  # it is held now, and no retention of published ones may drop it
         raise
 
 

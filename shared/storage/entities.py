@@ -1,6 +1,7 @@
 """Entities, their snapshots and their rejects in Table storage: tables `bridgeentities` and `bridgerejects`."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,10 +56,22 @@ class TableEntities:
         return [_read_snapshot(read_document(row)) async for row in self._table.query(_snapshots(entity))]
 
     async def save_snapshot(self, entity: str, snapshot: Snapshot) -> None:
+        """As in `EntityStore`; a race with another writer is run again."""
+        partition = _snapshots(entity)
+        while True:
+            former = await self._table.get(partition, snapshot.table)
+            if former is not None and snapshot.published_at is None:
+                snapshot = replace(snapshot, published_at=_read_snapshot(read_document(former)).published_at)
+            version = former.etag if former else ""
+            columns = write_document(_snapshot_document(snapshot), version)
+            if await self._table.swap(partition, snapshot.table, columns, version) is not None:
+                return
+
+    async def withdraw_snapshot(self, entity: str, snapshot: Snapshot) -> None:
         partition = _snapshots(entity)
         former = await self._table.get(partition, snapshot.table)
         version = former.etag if former else None
-        columns = write_document(_snapshot_document(snapshot), version)
+        columns = write_document(_snapshot_document(replace(snapshot, published_at=None)), version)
         await self._table.upsert(partition, snapshot.table, columns, version)
 
     async def delete_snapshot(self, entity: str, table: str) -> None:

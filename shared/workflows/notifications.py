@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from logging import WARNING, getLogger
 from urllib.parse import urlsplit
 
-from shared.errors import NotificationFailed
+from shared.errors import InvalidDefinition, NotificationFailed
 from shared.logs import log_event
 from shared.wire import json_bytes
 from shared.workflows.definition import Notify, stored_workflow
@@ -85,8 +85,11 @@ def signed(body: bytes, secret: str, now: datetime) -> dict[str, str]:
 
 
 def wanted(run: Run, entry: TimelineEntry) -> Notify | None:
-    """Whom the run's workflow wants told of it."""
-    notify = stored_workflow(run.definition).notify
+    """Whom the run's workflow wants told of it; nobody where this release cannot read the workflow: that has failed the run."""
+    try:
+        notify = stored_workflow(run.definition).notify
+    except InvalidDefinition:
+        return None
     return notify if notify is not None and entry.status.value in tuple(notify.on) else None
 
 

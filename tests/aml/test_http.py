@@ -13,7 +13,7 @@ import pytest
 from shared.aml.http import CallFailed, HttpAnswer, is_header_value, retry_after, send
 from shared.skills.failures import Kind
 from tests.aml.peers import Script, answer, peer, read_request, says, self_signed
-from tests.support.azurite import free_port
+from tests.support.ports import free_port
 
 MIB = 1024 * 1024
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)

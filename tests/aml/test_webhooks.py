@@ -9,7 +9,7 @@ from shared.aml.webhooks import Webhooks
 from shared.errors import NotificationFailed
 from shared.settings import Settings
 from tests.aml.peers import Script, answer, peer, says
-from tests.support.azurite import free_port
+from tests.support.ports import free_port
 
 LOOPBACK = Settings(ALLOW_LOOPBACK_SCORING=True).notify_hosts
 BODY = b'{"v":1}'

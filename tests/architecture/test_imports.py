@@ -1,8 +1,9 @@
 """Who may import whom? `function_app → triggers → app → {aml, storage} → rooms → {errors, wire}`, never the other way."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,9 @@ def imports_of(path: Path) -> Iterator[Import]:
             yield Import(module_of(path), name, node.lineno, id(node) in for_types)
 
 
-IMPORTS = [found for path in SOURCES for found in imports_of(path)]
+@cache
+def imports() -> Sequence[Import]:
+    return [found for path in SOURCES for found in imports_of(path)]
 
 
 def is_under(name: str, *packages: str) -> bool:
@@ -121,7 +124,7 @@ def is_under(name: str, *packages: str) -> bool:
 
 def test_there_is_something_to_look_at() -> None:
     assert len(SOURCES) > 20
-    assert len(IMPORTS) > 100
+    assert len(imports()) > 100
 
 
 def home_of(module: str) -> str:
@@ -134,7 +137,7 @@ def home_of(module: str) -> str:
 def test_the_direction() -> None:
     wrong = [
         f"{found.module}:{found.line} imports {found.name}"
-        for found in IMPORTS
+        for found in imports()
         if is_under(found.name, "shared") and not is_under(found.name, *MAY_IMPORT[home_of(found.module)])
     ]
 
@@ -146,7 +149,7 @@ def test_a_package_is_known_at_its_edge_alone(package: str) -> None:
     homes = EDGE_PACKAGES[package]
     wrong = [
         f"{found.module}:{found.line} imports {found.name}"
-        for found in IMPORTS
+        for found in imports()
         if is_under(found.name, package)
         and not is_under(found.module, *homes)
         and not (found.for_types_only and is_under(found.module, "shared.services"))
@@ -157,7 +160,7 @@ def test_a_package_is_known_at_its_edge_alone(package: str) -> None:
 
 def test_nothing_of_the_product_needs_what_is_for_a_laptop() -> None:
     beside = ("devhost", "simulator", "samples", "operate", "tests", "benchmarks", "deployment")
-    wrong = [found for found in IMPORTS if is_under(found.name, *beside)]
+    wrong = [found for found in imports() if is_under(found.name, *beside)]
 
     assert wrong == []
 
@@ -173,7 +176,7 @@ def test_the_environment_is_read_in_one_place() -> None:
         and node.attr in ("environ", "getenv", "environb", "putenv")
     }
     assert readers == {"shared.app"}
-    assert not [found for found in IMPORTS if found.name in ("os.environ", "os.getenv")]
+    assert not [found for found in imports() if found.name in ("os.environ", "os.getenv")]
 
 
 def test_nothing_is_printed() -> None:

@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from tests.architecture.test_imports import IMPORTS, SOURCES, module_of
+from tests.architecture.test_imports import SOURCES, imports, module_of
 
 ROOT = Path(__file__).parents[2]
 # Imported at first use: together they would multiply the cold start by four.
@@ -124,7 +124,7 @@ def test_health_loads_all_that_any_function_will_need() -> None:
     # `from package import module` as well as `from module import name`.
     foreign = {
         found.name
-        for found in IMPORTS
+        for found in imports()
         if not found.name.startswith("shared")
         and not found.for_types_only
         and not found.module.startswith("shared.telemetry.")  # only where it is configured

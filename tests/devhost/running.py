@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from devhost.connections import AZURITE_KEY
+from tests.support.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = Path(__file__).parent / "apps" / "sample"
 READY = "devhost ready "
+_PATIENCE = 60.0
+"""Seconds for what takes one on a quiet machine: a loaded one is no failure of what is tested."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Host:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """The target goes out as it stands; an iterator as body goes out in chunks."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
         try:
             connection.request(
                 method, target, body, dict(headers or {}), encode_chunked=not isinstance(body, bytes | None)
@@ -64,7 +67,7 @@ class Host:
 
     def raw(self, request: bytes) -> bytes:
         """Bytes as they stand, for what no client library would send; the request must close."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE) as connection:
             connection.sendall(request)
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -83,7 +86,7 @@ class Host:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
-        return self.process.wait(20)
+        return self.process.wait(_PATIENCE)
 
 
 def run_host(app: Path, *options: str, **env: str) -> tuple[int, str, str]:
@@ -94,7 +97,7 @@ def run_host(app: Path, *options: str, **env: str) -> tuple[int, str, str]:
         env=clean_env(env),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=_PATIENCE,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
@@ -123,7 +126,7 @@ def hosting(app: Path, *options: str, **env: str) -> Iterator[Host]:
     try:
         for reader in readers:
             reader.start()
-        line = ready.get(timeout=20)
+        line = ready.get(timeout=_PATIENCE)
         if not line:
             readers[1].join()
             raise AssertionError("the host ended before it was ready: " + "\n".join(host.log))
@@ -132,7 +135,7 @@ def hosting(app: Path, *options: str, **env: str) -> Iterator[Host]:
     finally:
         if process.poll() is None:
             process.terminate()
-        end(process, patience=20)
+        end(process, patience=_PATIENCE)
         for reader in readers:
             reader.join()
 
@@ -166,7 +169,7 @@ def clean_env(env: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, **given}
 
 
-def eventually[T](ask: Callable[[], T], patience: float = 15) -> T:
+def eventually[T](ask: Callable[[], T], patience: float = _PATIENCE) -> T:
     """The first answer that is true in Python's sense."""
     end = time.monotonic() + patience
     while not (found := ask()):
@@ -179,12 +182,12 @@ def eventually[T](ask: Callable[[], T], patience: float = 15) -> T:
 @contextmanager
 def azurite() -> Iterator[str]:
     """An empty one, in memory; yields its connection string."""
-    blob, queues = free_port(), free_port()
+    blob, queues, tables = free_ports(3)
     process = subprocess.Popen(
         [
             *(ROOT / "node_modules" / ".bin" / "azurite", "--silent", "--loose", "--skipApiVersionCheck"),
             *("--inMemoryPersistence", "--disableTelemetry", "--blobPort", str(blob), "--queuePort", str(queues)),
-            *("--tablePort", str(free_port())),
+            *("--tablePort", str(tables)),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -198,13 +201,7 @@ def azurite() -> Iterator[str]:
         )
     finally:
         process.terminate()
-        end(process, patience=10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        end(process, patience=_PATIENCE)
 
 
 def listens(port: int) -> bool:

@@ -271,7 +271,13 @@ class MemoryEntities:
         return [snapshot for (name, _), snapshot in self.snapshots.items() if name == entity.lower()]
 
     async def save_snapshot(self, entity: str, snapshot: Snapshot) -> None:
+        former = self.snapshots.get((entity.lower(), snapshot.table))
+        if former is not None and snapshot.published_at is None:
+            snapshot = replace(snapshot, published_at=former.published_at)
         self.snapshots[(entity.lower(), snapshot.table)] = snapshot
+
+    async def withdraw_snapshot(self, entity: str, snapshot: Snapshot) -> None:
+        self.snapshots[(entity.lower(), snapshot.table)] = replace(snapshot, published_at=None)
 
     async def delete_snapshot(self, entity: str, table: str) -> None:
         self.snapshots.pop((entity.lower(), table), None)

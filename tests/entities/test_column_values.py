@@ -49,7 +49,7 @@ def one_by_one(kind: EdmType, texts: list[str | None]) -> list[Value | None] | N
 
 
 @pytest.mark.parametrize("kind", EdmType)
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(texts=ALIKE, start=st.integers(0, 2))
 def test_a_column_holds_what_its_texts_are(kind: EdmType, texts: list[str | None], start: int) -> None:
     column = pa.array(texts, pa.string()).slice(start)
@@ -67,7 +67,7 @@ def test_a_column_holds_what_its_texts_are(kind: EdmType, texts: list[str | None
 
 
 @pytest.mark.parametrize("kind", EdmType)
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(texts=ALIKE)
 def test_a_column_that_keeps_its_type_is_one_whose_texts_keep_it(kind: EdmType, texts: list[str | None]) -> None:
     if is_column_of(kind, pa.array(texts, pa.string())):
@@ -95,7 +95,7 @@ def block(text: str) -> Block:
     return Block(data, text, 1, ends if data.endswith((b"\n", b"\r")) else ends + 1, 0, len(data))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(
     text=st.text(st.sampled_from("ab,;\"\r\n \\'é\0"), min_size=1, max_size=40),
     count=st.integers(1, 3),

@@ -84,7 +84,7 @@ lines = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(some=st.lists(lines, min_size=1, max_size=12), end=st.sampled_from(["\n", "\r\n", "\r"]))
 async def test_columns_give_what_single_records_give(some: Sequence[str], end: str) -> None:
     output, plan, table = await planned(end.join([HEADER, ",".join(PLAIN), *some]) + end)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,10 @@ WORKFLOW = {
     "schedule": {"cron": "0 6 * * *", "timeZone": "Europe/Berlin"},
 }
 _PATIENCE = 60.0
+
+
+def _in_a_year() -> str:
+    return f"{datetime.now(UTC) + timedelta(days=365):%Y-%m-%dT00:00:00Z}"
 
 
 @dataclass(frozen=True)
@@ -170,9 +175,7 @@ class _Talk:
         yield self._ask("get_rejects", "GET", "entities/CustomerValue/rejects")
         yield self._ask("erase_customer", "DELETE", "customers/00001")
         yield self._ask("lift_tombstone", "DELETE", "customers/00001/tombstone")
-        yield self._ask(
-            "create_reader_key", "POST", "reader-keys", {"name": "power-bi", "expiresAt": "2027-11-21T00:00:00Z"}
-        )
+        yield self._ask("create_reader_key", "POST", "reader-keys", {"name": "power-bi", "expiresAt": _in_a_year()})
         yield self._ask("list_reader_keys", "GET", "reader-keys")
         yield self._ask("get_reader_key", "GET", "reader-keys/power-bi")
         yield self._ask("revoke_reader_key", "DELETE", "reader-keys/power-bi")

@@ -16,17 +16,11 @@ import pytest
 from samples.language.documents import documents
 from simulator.app import Simulator, create_app
 from simulator.scoring.model import InferenceServer
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-scoring" / "bin" / "python"
-START_SECONDS = 20
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+START_SECONDS = 60
 
 
 def start_server(port: int) -> subprocess.Popen[bytes]:
@@ -152,7 +146,7 @@ def test_the_server_listens_on_loopback_only_and_stops_cleanly() -> None:
             refused = other_address.connect_ex(("127.0.0.2", port))
         score_once = httpx.post(f"http://127.0.0.1:{port}/score", json={"text": "hello"})
         process.send_signal(signal.SIGTERM)
-        output = process.communicate(timeout=10)[0].decode()
+        output = process.communicate(timeout=60)[0].decode()
 
     assert refused != 0
     assert score_once.status_code == 200

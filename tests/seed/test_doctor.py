@@ -5,16 +5,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.workshop import CONNECTION, Workshop
-from tests.triggers.test_connections import workspace
+from tests.triggers.test_connections import connection, workspace
 
 ALL = [{"actions": ["*/read"]}, {"actions": ["Microsoft.MachineLearningServices/workspaces/*"]}]
 
 
-def examined(workshop: Workshop) -> Mapping[str, list[dict[str, Any]]]:
+def examined(workshop: Workshop, name: str = CONNECTION) -> Mapping[str, list[dict[str, Any]]]:
     """The connection's checks, by name."""
-    reply = workshop.bridge.call("GET", f"doctor?connection={CONNECTION}")
+    reply = workshop.bridge.call("GET", f"doctor?connection={name}")
     assert reply.status == 200, reply.body
     found: dict[str, list[dict[str, Any]]] = {}
     for each in reply.json["checks"]:
@@ -32,6 +33,15 @@ def workspace_with(workshop: Workshop, **members: Any) -> Iterator[None]:
         assert httpx.patch(address, json={"permissions": ALL, "private": False}).is_success
 
 
+@pytest.fixture
+def unused(workshop: Workshop) -> Iterator[str]:
+    """A connection of these tests' own: the rights that one needs depend on the workflows that use it."""
+    path = "connections/frequently_asked"
+    assert workshop.bridge.call("PUT", path, connection()).status == 201
+    yield "frequently_asked"
+    assert workshop.bridge.call("DELETE", path).status == 204
+
+
 def test_why_cant_i_see_my_pipeline_when_setting_up_a_custom_model_workflow(workshop: Workshop) -> None:
     """Ensure the input parameter is configured, and the output datastore and path parameters are also configured."""
     [pipelines] = examined(workshop)["connections.pipelines"]
@@ -40,13 +50,13 @@ def test_why_cant_i_see_my_pipeline_when_setting_up_a_custom_model_workflow(work
     assert "churn_alert (no output path/datastore)" in pipelines["message"]
 
 
-def test_what_does_the_error_couldnt_save_intelligence_workflow_mean(workshop: Workshop) -> None:
+def test_what_does_the_error_couldnt_save_intelligence_workflow_mean(workshop: Workshop, unused: str) -> None:
     """… if they don't have Owner or User Access Administrator privileges on the workspace."""
     with workspace_with(workshop, permissions=[{"actions": ["*/read"]}]):
-        rights = examined(workshop)["connections.right"]
+        rights = examined(workshop, unused)["connections.right"]
 
     lacking = {each["subject"]: each for each in rights if each["status"] == "failed"}
-    assert set(lacking) == {f"{CONNECTION}: jobs/write", f"{CONNECTION}: jobs/cancel/action"}
+    assert set(lacking) == {f"{unused}: jobs/write", f"{unused}: jobs/cancel/action"}
     for each in lacking.values():
         assert "granting it takes an Owner or a User Access Administrator of the workspace" in each["cure"]
         assert each["command"].startswith("az role assignment create --assignee 00000000-")

@@ -11,8 +11,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,40 +22,18 @@ from azure.storage.queue import QueueClient
 
 from devhost.stack.config import StackConfig, StackError
 from devhost.stack.parts import parts
+from tests.support.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.timeout(180)
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def consecutive_ports() -> int:
-    """A port that is free together with the two after it."""
-    while True:
-        first = free_ports(1)[0]
-        try:
-            with socket.socket() as second, socket.socket() as third:
-                second.bind(("127.0.0.1", first + 1))
-                third.bind(("127.0.0.1", first + 2))
-        except OSError:
-            continue
-        return first
-
-
 def environment(data: Path, **more: str) -> dict[str, str]:
-    bridge, simulator, scoring = free_ports(3)
+    bridge, simulator, scoring, azurite, *_ = free_ports(6)
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "AZURITE_"))},
         "BRIDGE_PORT": str(bridge),
-        "AZURITE_PORT": str(consecutive_ports()),
+        "AZURITE_PORT": str(azurite),
         "SIMULATOR_PORT": str(simulator),
         "SCORING_PORT": str(scoring),
         "BRIDGE_DATA": str(data),
@@ -73,7 +52,7 @@ def started(
             yield stack, read_ready_line(stack)
         finally:
             stack.send_signal(signal.SIGTERM)
-            stack.wait(30)
+            stack.wait(60)
 
 
 def read_ready_line(stack: subprocess.Popen[str]) -> str:
@@ -106,44 +85,52 @@ SPANISH = {
 }
 
 
-def test_start_serves_the_sample_skill_and_a_signal_stops_every_part(tmp_path: Path) -> None:
-    env = environment(tmp_path)
+@dataclass(frozen=True)
+class Stack:
+    env: Mapping[str, str]
+    address: str
 
-    with started(env) as (stack, address):
-        status, answer = call("POST", f"{address}/api/skills/language", SPANISH)
-        stack.send_signal(signal.SIGTERM)
-        code = stack.wait(30)
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One for all that leave it running; in the end SIGTERM stops it well."""
+    env = environment(tmp_path_factory.mktemp("stack"))
+    with started(env) as (process, address):
+        yield Stack(env, address)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+def test_start_serves_the_sample_skill(stack: Stack) -> None:
+    status, answer = call("POST", f"{stack.address}/api/skills/language", SPANISH)
 
     assert status == 200
     assert answer["values"][0]["data"] == {"detected_language_code": "es"}
-    assert code == 0
-    names = ("BRIDGE_PORT", "AZURITE_PORT", "SIMULATOR_PORT", "SCORING_PORT")
-    assert [name for name in names if is_open(env[name])] == []
 
 
-def test_the_first_refresh_message_finds_its_queue(tmp_path: Path) -> None:
-    env = environment(tmp_path)
-    storage = StackConfig.from_environment(env).storage
+def test_the_first_refresh_message_finds_its_queue(stack: Stack) -> None:
+    storage = StackConfig.from_environment(stack.env).storage
 
-    with started(env) as (_, address), QueueClient.from_connection_string(storage, "workflow-refresh") as queue:
+    with QueueClient.from_connection_string(storage, "workflow-refresh") as queue:
         queue.send_message("nothing-of-that-name")
-        status, _ = call("GET", f"{address}/api/poison")
 
-    assert status == 200
+    assert call("GET", f"{stack.address}/api/poison")[0] == 200
 
 
-def test_the_terminal_and_the_log_have_a_line_a_request_and_the_end_is_silent(tmp_path: Path) -> None:
-    terminal = tmp_path / "terminal"
+def test_the_terminal_and_the_log_have_a_line_a_request_and_a_signal_ends_every_part_in_silence(tmp_path: Path) -> None:
+    terminal, env = tmp_path / "terminal", environment(tmp_path)
 
-    with terminal.open("wb") as errors, started(environment(tmp_path), errors) as (stack, address):
+    with terminal.open("wb") as errors, started(env, errors) as (stack, address):
         definition = call("GET", f"{address}/api/skills/language")[1]
         assert call("PUT", f"{address}/api/skills/mine", definition)[0] == 201
         assert call("POST", f"{address}/api/skills/mine", SPANISH)[0] == 200
         stack.send_signal(signal.SIGINT)
-        code = stack.wait(30)
+        code = stack.wait(60)
 
     shown = terminal.read_text()
     assert code == 0
+    names = ("BRIDGE_PORT", "AZURITE_PORT", "SIMULATOR_PORT", "SCORING_PORT")
+    assert [name for name in names if is_open(env[name])] == []
     assert [word for word in ("Traceback", "Exception ignored", "Unclosed", "Logging error") if word in shown] == []
     assert shown == (tmp_path / "logs" / "bridge.log").read_text()
     assert shown.splitlines()[-1].endswith("Host.Startup: Stopping")
@@ -151,10 +138,10 @@ def test_the_terminal_and_the_log_have_a_line_a_request_and_the_end_is_silent(tm
     assert re.findall(r"Executed 'Functions\.(?:put_skill|call_skill)'", shown) == []
 
 
-def test_two_stacks_run_side_by_side_and_a_restart_keeps_what_was_stored(tmp_path: Path) -> None:
-    first, second = environment(tmp_path / "first"), environment(tmp_path / "second")
+def test_two_stacks_run_side_by_side_and_a_restart_keeps_what_was_stored(stack: Stack, tmp_path: Path) -> None:
+    first, other = environment(tmp_path), stack.address
 
-    with started(first) as (_, one), started(second) as (_, other):
+    with started(first) as (_, one):
         definition = call("GET", f"{one}/api/skills/language")[1]
         assert call("PUT", f"{one}/api/skills/mine", definition)[0] == 201
         assert call("GET", f"{other}/api/skills/mine")[0] == 404
@@ -296,12 +283,10 @@ def test_the_app_is_told_whether_keys_are_asked_for_and_which(
 README_COMMAND = re.compile(r"^curl .*?(?=^curl |^```)", re.MULTILINE | re.DOTALL)
 
 
-def test_the_commands_of_the_readme_work_by_the_letter(tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_work_by_the_letter(stack: Stack) -> None:
     commands = README_COMMAND.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    env = environment(tmp_path)
 
-    with started(env) as (_, address):
-        answers = [typed(command, address) for command in commands]
+    answers = [typed(command, stack.address) for command in commands]
 
     assert [answer.stderr + answer.stdout for answer in answers if answer.returncode] == []
     assert len(answers) == 7

@@ -69,7 +69,7 @@ def row_columns(draw: st.DrawFn) -> RowColumns:
     return [*whole.slices(start)][-1] if start else whole
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(rows=row_columns())
 def test_columns_have_the_bodies_of_their_rows(rows: RowColumns) -> None:
     codec, single = RowCodec(SCHEMA), list(rows.rows())

@@ -1,5 +1,6 @@
 """Pointers, snapshots and rejects on Azurite."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -96,3 +97,20 @@ async def test_rejects_are_kept_once_each_in_the_order_of_files_and_lines(storag
     await store.drop("RejectsA")
     await store.drop("RejectsA")
     assert await store.count("RejectsA") == 0
+
+
+async def test_a_snapshot_that_is_published_stays_so_whatever_a_late_step_saves(storage: Storage) -> None:
+    """Two looks at the same run judge its rows; the slower one writes what it read before the faster one published."""
+    store = entities(storage)
+    late = snapshot("ValueLate")
+    await claim_entity(store, "Late", "w")
+    await store.save_snapshot("Late", late)
+    await publish_snapshot(store, "Late", late, NOW)
+
+    await asyncio.gather(*(store.save_snapshot("Late", replace(late, rows=rows)) for rows in (5, 6, 7)))
+
+    [kept] = await store.list_snapshots("Late")
+    assert kept.published_at == NOW
+    await store.withdraw_snapshot("Late", kept)
+    [kept] = await store.list_snapshots("Late")
+    assert kept.published_at is None

@@ -14,8 +14,9 @@ from shared.storage.tables import connect
 from shared.storage.workflows import TableWorkflows
 from shared.workflows.schedules import SlotOutcome
 from shared.workflows.slots import Mark, SettledSlot, SlotLedger
-from tests.support.azurite import connection_string, free_port
+from tests.support.azurite import connection_string
 from tests.support.identity import no_identity
+from tests.support.ports import free_port
 from tests.workflows.slot_fakes import Died, Faults, MemorySlots, scheduled, utc, world
 
 SIX = utc("2026-11-21T06:00")

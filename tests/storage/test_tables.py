@@ -13,8 +13,9 @@ from azure.data.tables.aio import TableServiceClient
 
 from shared.errors import ConfigurationError, StorageUnavailable
 from shared.storage.tables import Table, connect
-from tests.support.azurite import KEY, connection_string, free_port
+from tests.support.azurite import KEY, connection_string
 from tests.support.identity import no_identity
+from tests.support.ports import free_port
 
 ETAG = "W/\"datetime'2026-01-01T00%3A00%3A00.0000000Z'\""
 OTHER_KEY = "c2VudGluZWwta2V5LW9mLXN0b3JhZ2U="

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_ports
+
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -25,7 +27,7 @@ def azurite() -> Iterator[str]:
 @contextmanager
 def running_azurite() -> Iterator[str]:
     """Yields its connection string."""
-    ports = {service: free_port() for service in ("blob", "queue", "table")}
+    ports = dict(zip(("blob", "queue", "table"), free_ports(3), strict=True))
     options = [part for service, port in ports.items() for part in (f"--{service}Port", str(port))]
     process = subprocess.Popen(
         [ROOT / "node_modules" / ".bin" / "azurite", *_OPTIONS, *options],
@@ -38,7 +40,7 @@ def running_azurite() -> Iterator[str]:
         yield connection_string(blob=ports["blob"], queue=ports["queue"], table=ports["table"])
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 def connection_string(*, blob: int = 1, queue: int = 1, table: int = 1, key: str = KEY) -> str:
@@ -49,13 +51,7 @@ def connection_string(*, blob: int = 1, queue: int = 1, table: int = 1, key: str
     )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, patience: float = 20) -> None:
+def wait_for_port(port: int, patience: float = 60) -> None:
     end = time.monotonic() + patience
     while time.monotonic() < end:
         with socket.socket() as probe:

@@ -142,6 +142,11 @@ class Workshop:
         with QueueServiceClient.from_connection_string(self.account) as service:
             service.get_queue_client(queue).clear_messages()
 
+    def waiting(self, queue: str) -> int:
+        """Messages that are there, also those that are not visible."""
+        with QueueServiceClient.from_connection_string(self.account) as service:
+            return int(service.get_queue_client(queue).get_queue_properties().approximate_message_count or 0)
+
     def read_file(self, uri: str) -> bytes:
         """A file of the default datastore."""
         path = uri.removeprefix("azureml://datastores/workspaceblobstore/paths/")

@@ -16,8 +16,8 @@ from shared import tracing
 from shared.settings import Settings
 from shared.signals import SCORING_CALLS, Attributes
 from tests.devhost.running import Host, eventually, hosting
-from tests.support.azurite import free_port
 from tests.support.bridge import ROOT
+from tests.support.ports import free_port
 
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
 # The exporter's own telemetry and its remote switches go to hosts of Microsoft's.

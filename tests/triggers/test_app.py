@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.devhost.running import eventually, hosting
-from tests.support.azurite import connection_string, free_port
+from tests.support.azurite import connection_string
 from tests.support.bridge import INPUTS_AND_OUTPUTS, ROOT, Bridge, running_bridge
+from tests.support.ports import free_port
 
 KEY = "sentinel-host-key"
 DEFINITION = {**INPUTS_AND_OUTPUTS, "uri": "https://language.westeurope.inference.ml.azure.com/score"}

@@ -20,9 +20,10 @@ from shared.triggers.queues import queue_rim
 from shared.workflows.poison import Cause, poison_id
 from tests.devhost.running import eventually
 from tests.operations.fakes import MemoryOwnership
-from tests.support.azurite import connection_string, free_port, running_azurite
+from tests.support.azurite import connection_string, running_azurite
 from tests.support.bridge import ROOT, Bridge, running_bridge
 from tests.support.identity import no_identity
+from tests.support.ports import free_port
 from tests.workflows.poison_fakes import MemoryPoison
 
 QUEUES = ["workflow-refresh", "run-advance", "import-part", "aml-events", "run-notify"]

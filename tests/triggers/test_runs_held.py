@@ -90,7 +90,8 @@ def test_after_a_rollback_the_next_run_is_held_and_the_bad_model_stays_away(
     entity = f"entities/{entity_of('rolled-back')}"
     workshop.plan("rolled-back", files={"scores.csv": BAD}, jobs=3)
     workshop.wait_for(run_in(workshop.refresh("rolled-back")), "succeeded")
-    assert workshop.bridge.call("POST", f"{entity}/rollback").json["pinned"] is True
+    rolled_back = workshop.bridge.call("POST", f"{entity}/rollback")
+    assert (rolled_back.status, rolled_back.json.get("pinned")) == (200, True), rolled_back.body
 
     run = workshop.wait_for(run_in(workshop.refresh("rolled-back")))
 

@@ -223,7 +223,7 @@ class World:
         """A fresh one, which knows nothing."""
         life = self.life
         self.stores = SnapshotStores(
-            mortal(self.entities, life, "save", "save_snapshot"),
+            mortal(self.entities, life, "save", "save_snapshot", "withdraw_snapshot"),
             mortal(self.rows, life, "create", "write"),
             mortal(self.large, life, "put"),
             mortal(self.rejects, life, "add"),

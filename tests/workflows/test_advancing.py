@@ -247,6 +247,7 @@ async def test_a_definition_that_this_release_cannot_read_fails_the_run() -> Non
     error = world.run(run).error
     assert (world.run(run).status, error and error.code) == (RunStatus.FAILED, "InvalidDefinition")
     assert world.runs.claimed["churn"].active is None
+    assert (world.run(run).announcing, world.queues.waiting) == ((), [])
 
 
 @pytest.mark.parametrize("nobody", ["brg-churn-20261121T120000-abcdef", ""])

@@ -33,7 +33,7 @@ def table_of(found: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([{"row": index, **row} for index, row in enumerate(found)], schema=pa.schema(fields))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(filters(), rows())
 def test_python_and_arrow_choose_the_same_rows(text: str, found: list[dict[str, Any]]) -> None:
     node = bound(text)
@@ -44,7 +44,7 @@ def test_python_and_arrow_choose_the_same_rows(text: str, found: list[dict[str, 
     assert by_arrow == by_python
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(filters(), st.integers(0, 200), st.integers(0, 8), st.sampled_from(["", "'", "(", ")", " not ", "1", ","]))
 def test_a_damaged_filter_is_refused_or_is_another_filter(text: str, at: int, gone: int, new: str) -> None:
     damaged = text[: at % len(text)] + new + text[at % len(text) + gone :]
@@ -55,7 +55,7 @@ def test_a_damaged_filter_is_refused_or_is_another_filter(text: str, at: int, go
         table_of([{}]).filter(arrow_filter(node))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rows(), st.lists(st.tuples(st.sampled_from(sorted(TYPES)), st.booleans()), min_size=1, max_size=3))
 def test_python_and_arrow_order_alike(found: list[dict[str, Any]], orders: list[tuple[str, bool]]) -> None:
     indexed = list(enumerate(found))
