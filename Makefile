@@ -24,7 +24,7 @@ trace: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready #
 test: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready ## all tests but the slow ones (under five minutes)
 	@$(PY) -m pytest -q -m "not slow and not azureml and not odata" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready | $(UV) ## the slow tests: the process is killed at each step of a run, the data plane is asked at random and while it publishes, the package runs from itself alone (under ten minutes)
+test-slow: .venv/ready .venv-scoring/ready .venv-pipeline/ready node_modules/ready | $(UV) ## the slow tests: the process is killed at each step of a run, the data plane is asked at random and while it publishes, the package runs from itself alone (a quarter of an hour)
 	@$(PY) -m pytest -q -m slow $(ARGS)
 
 test-azureml: .venv/ready .venv-pipeline/ready .venv-azureml/ready node_modules/ready ## Microsoft's azure-ai-ml client against the simulator

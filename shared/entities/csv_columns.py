@@ -11,6 +11,7 @@ from shared.entities.blocks import Block
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_MARK = b"\xef\xbb\xbf"
 _TOGETHER = 512 * 1024
 """Bytes that are read at once: a call of Arrow's costs as much as some hundred values."""
 
@@ -36,6 +37,8 @@ def csv_columns(
     from pyarrow import csv
 
     data = b"".join([block.data for block in blocks])
+    if data.startswith(_MARK):  # Arrow takes it for a mark of the encoding, `csv.reader` for text
+        return None
     names = [str(index) for index in range(count)]
     chosen = names if wanted is None else [names[index] for index in wanted or (0,)]
     try:

@@ -13,7 +13,7 @@ from shared.entities.rows import Origin, Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LINE = "_line"
+LINE = " line"
 """The column of the origins' lines."""
 _LINE_DIGITS = 12
 

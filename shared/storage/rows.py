@@ -198,9 +198,9 @@ def _continuation(token: str | None) -> list[str]:
         return []
     try:
         partition, row = json.loads(token)
-    except (ValueError, TypeError):
+        return [f"NextPartitionKey={quote(str(partition), safe='')}", f"NextRowKey={quote(str(row), safe='')}"]
+    except (ValueError, TypeError, RecursionError):
         raise BadRequest("$skiptoken is not one that this service gave out", target="$skiptoken") from None
-    return [f"NextPartitionKey={quote(str(partition), safe='')}", f"NextRowKey={quote(str(row), safe='')}"]
 
 
 def _token(answer: Reply) -> str | None:

@@ -62,6 +62,7 @@ async def test_nobody_there(transport: httpx.AsyncBaseTransport) -> None:
         await Webhooks(transport, LOOPBACK).post(f"http://127.0.0.1:{free_port()}/", {}, BODY)
 
 
+@pytest.mark.slow
 async def test_a_receiver_that_does_not_answer_is_left_after_ten_seconds(
     transport: httpx.AsyncBaseTransport,
 ) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.devhost.running import eventually, hosting, run_host, starting
 
+pytestmark = pytest.mark.slow  # processes that start and end many times over
+
 HEAD = "import azure.functions as func\napp = func.FunctionApp()\n"
 PING = (
     HEAD

@@ -51,3 +51,11 @@ def test_all_rows_come_from_parquet(azurite: str) -> None:
 
     assert sorted(set(table.column("CustomerId").to_pylist())) == sorted(CUSTOMERS)
     assert table.num_rows == 6
+
+
+def test_a_column_may_be_called_as_what_an_import_counts_by(azurite: str) -> None:
+    publish(azurite, "DirectLines", "id,_line,line\n00001,7,8\n00002,9,10\n")
+
+    table = run(1, azurite, "DirectLines")["table"]
+
+    assert (table.column("_line").to_pylist(), table.column("line").to_pylist()) == ([7, 9], [8, 10])

@@ -31,6 +31,7 @@ ODD = (
     "2026-05-13",
     "1500-01-01",
     "a/b",
+    "\ufeff7",
     "é'|",
     "x" * 600,
     '"a ""b"""',
@@ -104,6 +105,16 @@ async def test_plain_records_become_columns_and_others_alone_do_not() -> None:
     assert found == await one_by_one(output, plan.files[0], plan, table)
     assert len(found) == 10_002
     assert 9_000 < in_columns < 10_002
+
+
+async def test_a_record_that_begins_with_a_mark_of_the_encoding_keeps_it() -> None:
+    marked = ",".join(("\ufeff7", *PLAIN[1:]))
+    output, plan, table = await planned("\n".join([HEADER, marked, ",".join(PLAIN), marked]))
+
+    found, _ = await together(output, plan, table)
+
+    assert found == await one_by_one(output, plan.files[0], plan, table)
+    assert ["\ufeff" in repr(row) or "\\ufeff" in repr(row) for row in found] == [True, False, True]
 
 
 @pytest.mark.parametrize("missing", ["on", "text"])

@@ -21,6 +21,8 @@ from tests.support.azurite import running_azurite
 from tests.support.bridge import ROOT, Bridge, running_bridge
 from tests.support.workshop import SOON, Workshop, running_workshop
 
+pytestmark = pytest.mark.slow  # processes that start and end many times over
+
 ERASED = "00002"
 LONG = "x" * 40_000
 NOTES = f'customer_id,n,note\n"O\'Neil",1,"a ""b"", c"\n{ERASED},2,gone\nZoë 北京,3,{LONG}\nempty,,\n'

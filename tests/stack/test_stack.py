@@ -138,6 +138,7 @@ def test_the_terminal_and_the_log_have_a_line_a_request_and_a_signal_ends_every_
     assert re.findall(r"Executed 'Functions\.(?:put_skill|call_skill)'", shown) == []
 
 
+@pytest.mark.slow
 def test_two_stacks_run_side_by_side_and_a_restart_keeps_what_was_stored(stack: Stack, tmp_path: Path) -> None:
     first, other = environment(tmp_path), stack.address
 
@@ -150,6 +151,7 @@ def test_two_stacks_run_side_by_side_and_a_restart_keeps_what_was_stored(stack: 
         assert call("GET", f"{one}/api/skills/mine")[0] == 200
 
 
+@pytest.mark.slow
 def test_with_auth_on_a_call_needs_the_key_and_health_does_not(tmp_path: Path) -> None:
     env = environment(tmp_path, BRIDGE_AUTH="on", BRIDGE_KEY="a-key-of-this-test")
 

@@ -19,6 +19,8 @@ from tests.devhost.running import Host, eventually, hosting
 from tests.support.bridge import ROOT
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.slow  # processes that start and end many times over
+
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
 # The exporter's own telemetry and its remote switches go to hosts of Microsoft's.
 ALONE = {

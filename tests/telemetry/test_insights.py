@@ -17,6 +17,8 @@ from shared.telemetry.insights import KEPT_AS
 from tests.support.bridge import ROOT
 from tests.telemetry.test_exporting import ALONE, INSTRUMENTATION_KEY
 
+pytestmark = pytest.mark.slow  # processes that start and end many times over
+
 _TELL = """
 import os, sys, time
 from shared import tracing
